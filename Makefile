@@ -1,0 +1,43 @@
+# Everything the project needs is installed into .venv by the first target that wants it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types contracts check docs profiles bench clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## Install the locked dependencies and the package into .venv
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## Run the whole path on a real FHIR server with a synthetic hospital
+	@$(BIN)/python -m tests.hospital.demo
+
+test: $(STAMP) ## Run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -q
+
+lint: $(STAMP) ## Lint, and check the formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check the types
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## Check that no floor of the house leans on one above it
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## Everything that CI checks but the demo
+
+lock: ## Pin every dependency anew (needs uv)
+	uv pip compile --quiet --upgrade --python-version 3.11 --universal --generate-hashes \
+	  --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""A FHIR R4 interoperability adapter for clinical trials."""
