@@ -1,0 +1,1 @@
+"""The trial's own terms: participants, visits, measurements, doses, outcomes, queries. No FHIR, no I/O."""

@@ -1,0 +1,244 @@
+"""The domain's types. Each is a plain record; nothing here reads, writes or decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+from fhir_adapter.trial.values import Interval, Moment, Truth
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """The resource that a value came from.
+
+    ``version`` is the server's version id, or ``sha256:…`` of the content where the source gives none.
+    ``url`` names exactly that version, as far as the source has addresses.
+    """
+
+    source: str
+    type: str
+    id: str
+    version: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """How people name it: source, type and id."""
+        return f"{self.source}: {self.type}/{self.id}"
+
+
+class Problem(StrEnum):
+    """Why a value that was sent cannot be used. Such a value is never replaced by the next one."""
+
+    NO_UNIT = "no-unit"
+    UNKNOWN_UNIT = "unknown-unit"
+    IMPLAUSIBLE = "implausible-value"
+    UNREADABLE = "unreadable-value"
+    INVALID_LEVEL = "invalid-level"
+    CONFLICT = "conflicting-values"
+    ABSENT = "data-absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of one item of one participant, with where it came from.
+
+    ``value`` is in the item's canonical unit; for a FINDING it is None and ``found`` answers. ``sent``
+    is the value as the source wrote it, unit included. ``normal`` is the laboratory's own range in the
+    canonical unit. ``problem`` says why there is no value. ``flags`` are remarks for people.
+    ``links`` are what tell a correction from a second result: identifiers, specimens, and the
+    ``Type/id`` of resources that this one derives from or is about.
+    """
+
+    subject: str
+    item: str
+    at: Moment
+    value: Interval | None
+    sent: str
+    origins: tuple[Origin, ...]
+    found: Truth = None
+    normal: Interval | None = None
+    problem: Problem | None = None
+    corrects: bool = False
+    links: frozenset[str] = frozenset()
+    flags: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is something to score."""
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating(Measurement):
+    """A grade or a mark that a person gave: an ESSDAI level, an ESSPRI scale, a Hočevar grade."""
+
+
+class DoseStatus(StrEnum):
+    """What became of a dose."""
+
+    GIVEN = "given"
+    STOPPED = "stopped"
+    IN_PROGRESS = "in-progress"
+    NOT_DONE = "not-done"
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """One administration of a study drug; bags of one local day are already added up.
+
+    ``amount`` and ``unit`` are as sent, None where no amount was sent. ``reason`` says why a dose was
+    not done.
+    """
+
+    subject: str
+    drug: str
+    at: Moment
+    status: DoseStatus
+    amount: Fraction | None
+    unit: str
+    origins: tuple[Origin, ...]
+    reason: str = ""
+
+    @property
+    def given(self) -> bool:
+        """Whether the participant received any of it."""
+        return self.status is not DoseStatus.NOT_DONE
+
+    @property
+    def day(self) -> date:
+        """The local day."""
+        return self.at.first
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A participant.
+
+    ``id`` is the study's own identifier. ``status`` is ResearchSubject.status. ``consent`` and
+    ``withdrawn`` are local days. ``patients`` are the hospital's records of the same person:
+    source → patient ids, the surviving one of a merge first.
+    """
+
+    id: str
+    status: str
+    consent: date | None = None
+    withdrawn: date | None = None
+    patients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit of one participant: the days that count for it and the target that nearest is nearest to.
+
+    ``first`` and ``last`` are inclusive; items that keep longer have their own first day in
+    ``first_by_item``.
+    """
+
+    name: str
+    first: date
+    target: date
+    last: date
+    first_by_item: Mapping[str, date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part, an intermediate answer or an alternative reading of an outcome.
+
+    Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is;
+    ``bounds`` may stand beside a reason. ``unit`` is UCUM for a number.
+    """
+
+    name: str
+    number: Fraction | None = None
+    unit: str = "{score}"
+    answer: bool | None = None
+    code: str | None = None
+    day: date | None = None
+    reason: str | None = None
+    bounds: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A computed result of one participant at one visit, with everything that it rests on.
+
+    ``number``, ``result`` (a code of a response) or ``day`` is the value; where all are None, ``reason`` is a
+    code of ``items.REASONS``, ``detail`` names what is missing, and ``bounds`` encloses the number.
+    ``effective`` are the local days that it speaks of: one day, or the visit's window.
+    """
+
+    subject: str
+    visit: str
+    code: str
+    number: Fraction | None = None
+    unit: str = ""
+    result: str | None = None
+    day: date | None = None
+    reason: str | None = None
+    detail: str = ""
+    bounds: Interval | None = None
+    components: tuple[Component, ...] = ()
+    flags: tuple[str, ...] = ()
+    effective: tuple[date, date] | None = None
+    origins: tuple[Origin, ...] = ()
+    rests_on: tuple[Measurement | Dose | Outcome, ...] = ()
+
+    def component(self, name: str) -> Component:
+        """The component of that name; raises KeyError if there is none."""
+        for part in self.components:
+            if part.name == name:
+                return part
+        raise KeyError(name)
+
+
+class QueryKind(StrEnum):
+    """What a data manager is asked about."""
+
+    NO_UNIT = "no-unit"
+    UNKNOWN_UNIT = "unknown-unit"
+    IMPLAUSIBLE = "implausible-value"
+    UNREADABLE = "unreadable-value"
+    INVALID_LEVEL = "invalid-level"
+    CONFLICT = "conflicting-values"
+    TOTAL_DISAGREES = "total-disagrees"
+    NOT_FINAL = "not-final"
+    NO_DATE = "no-date"
+    NO_TIME_ZONE = "no-time-zone"
+    UNKNOWN_CODE = "unknown-code"
+    DOSE_STATUS = "dose-status"
+    NO_CONSENT_DATE = "no-consent-date"
+    UNKNOWN_PARTICIPANT = "unknown-participant"
+    UNMATCHED_PATIENT = "unmatched-patient"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the people who entered the data.
+
+    Its identity is subject, visit, item and kind; ``values`` are what stands against what, as sent.
+    """
+
+    subject: str
+    visit: str
+    item: str
+    kind: QueryKind
+    text: str
+    values: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same query in the next run."""
+        return (self.subject, self.visit, self.item, self.kind.value)
+
+
+def gathered(evidence: Iterable[Measurement | Dose | Outcome]) -> tuple[Origin, ...]:
+    """All origins of the evidence, each once, in a fixed order."""
+    return tuple(sorted({origin for piece in evidence for origin in piece.origins}))
