@@ -151,8 +151,8 @@ class Visit:
 class Component:
     """A part, an intermediate answer or an alternative reading of an outcome.
 
-    Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is;
-    ``bounds`` may stand beside a reason. ``unit`` is UCUM for a number.
+    Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
+    ``unit`` is UCUM for a number.
     """
 
     name: str
@@ -162,7 +162,6 @@ class Component:
     code: str | None = None
     day: date | None = None
     reason: str | None = None
-    bounds: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
