@@ -8,6 +8,7 @@
         ├── ServerError         a server is not there, refuses, or answers nonsense
         │   ├── Unauthorized    401: the credentials do not hold
         │   ├── Refused         a 4xx that concerns this one request only
+        │   ├── Conflict        what was to be replaced is no longer what was read: nothing was written
         │   └── Incomplete      a server handed over less than it should have
         ├── FileFault           a file cannot be read or written
         └── WorkspaceError      the workspace cannot be opened, read or written
@@ -72,6 +73,13 @@ class Unauthorized(ServerError):
 
 class Refused(ServerError):
     """A 4xx answer that concerns this one request: it is skipped and named, the others go on."""
+
+
+class Conflict(ServerError):
+    """409 or 412: another version stands there than the one to be replaced; nothing was written.
+
+    Read again, then decide. A folder raises it too.
+    """
 
 
 class Incomplete(ServerError):

@@ -1,0 +1,294 @@
+"""A folder of NDJSON in the shape of a bulk export, read and written."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Container, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from fhir_adapter.errors import Conflict, FileFault, Finding
+from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Received, encode
+from fhir_adapter.exchange.transaction import Answer, Entry, check
+
+SUFFIXES: Final = (".ndjson", ".ndjson.gz", ".json")
+
+
+class _Kind(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815 - FHIR's own name
+
+
+class _BundleEntry(msgspec.Struct):
+    fullUrl: str = ""  # noqa: N815
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[_BundleEntry] = []
+
+
+class Folder:
+    """The folder at ``path``, called ``name`` in the study file.
+
+    Read are ``*.ndjson`` and ``*.ndjson.gz`` (a resource a line) and ``*.json`` (one resource, or a Bundle
+    of them), whatever they are called: the ``resourceType`` decides. Subfolders are not looked into.
+    """
+
+    def __init__(self, path: Path, *, name: str) -> None:
+        self.path = path
+        self.name = name
+
+    def resources(self, types: Container[str]) -> Iterator[Received | Finding]:
+        """Every resource of one of ``types``, and a ``Finding`` for each line that cannot be one.
+
+        Raises ``FileFault`` when there is no such folder, nothing to read in it, or a file cannot be read.
+        """
+        files = self._files()
+        if not files:
+            raise FileFault(
+                "there is no *.ndjson or *.json in it." if self.path.is_dir() else "there is no such folder.",
+                where=str(self.path),
+                remedy="Give the folder that holds the files of the export.",
+            )
+        return self._all(files, types)
+
+    def read_many(self, type: str, ids: Sequence[str]) -> dict[str, Received]:
+        """The resources of ``type`` that have one of ``ids``, by id; of several, the one that comes last.
+
+        A folder that is empty or not yet there holds none of them. Lines that cannot be read are passed over.
+        """
+        wanted = set(ids)
+        return {
+            found.id: found
+            for found in self._all(self._files(), {type})
+            if isinstance(found, Received) and found.id in wanted
+        }
+
+    def write(self, entries: Sequence[Entry]) -> list[Answer]:
+        """Write all ``entries`` to ``<Type>.ndjson``, a line each; the answers stand in their order.
+
+        A line of the same id is replaced, all others stay byte for byte; ``meta.versionId`` counts up from
+        "1", and a resource that would not change keeps its line. Each file is replaced as a whole or not at
+        all. One writer at a time. Raises ``Conflict`` before anything is written when an ``if_match`` is not
+        the version that stands there, ``FileFault`` when a file cannot be written, ``ValueError`` for entries
+        that are no PUT of their own resource.
+        """
+        check(entries)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            kinds = list(dict.fromkeys(entry.place[0] for entry in entries))
+            plans = [_Plan(self.path / f"{kind}.ndjson", kind, entries) for kind in kinds]
+            answers = {url: answer for plan in plans for url, answer in plan.answers.items()}
+            for plan in plans:
+                plan.prepare()
+            for plan in plans:
+                plan.carry_out()
+        except OSError as fault:
+            raise FileFault(
+                f"it cannot be written ({fault.strerror}).",
+                where=str(fault.filename or self.path),
+                remedy="Check that you may write there and that there is room.",
+            ) from None
+        return [answers[entry.url] for entry in entries]
+
+    def _files(self) -> list[Path]:
+        if not self.path.is_dir():
+            return []
+        try:
+            return sorted(
+                path
+                for path in self.path.iterdir()
+                if path.name.endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
+            )
+        except OSError as fault:
+            raise _unreadable(self.path, fault) from None
+
+    def _all(self, files: Iterable[Path], types: Container[str]) -> Iterator[Received | Finding]:
+        for path in files:
+            try:
+                if path.name.endswith(".json"):
+                    yield from self._look(path.read_bytes(), path.name, types)
+                    continue
+                with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as lines:
+                    for number, line in enumerate(lines, 1):
+                        yield from self._look(line, f"{path.name}:{number}", types)
+            except (EOFError, zlib.error, gzip.BadGzipFile):
+                yield self._finding(path.name, "the packed file is damaged or cut off: what follows is lost.")
+            except OSError as fault:
+                raise _unreadable(path, fault) from None
+
+    def _look(self, text: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
+        """What is in one line or one file."""
+        body = text.removeprefix(BYTE_ORDER_MARK).strip()
+        if not body:
+            return
+        try:
+            head = msgspec.json.decode(body, type=Head)
+        except msgspec.ValidationError as fault:
+            # JSON of another shape than we look for; in a type that nobody asked for it may be so
+            kind = _kind(body)
+            if not kind or kind in types:
+                yield self._finding(place, f"it has no resource's shape: {fault}.")
+            return
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            yield self._finding(place, _no_json(fault))
+            return
+        if head.resourceType == "Bundle" and "Bundle" not in types:
+            yield from self._unpack(body, place, types)
+        elif not head.resourceType:
+            yield self._finding(place, "it has no resourceType.")
+        elif head.resourceType in types:
+            yield self._one(head, body, place, "")
+
+    def _unpack(self, body: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
+        """The resources of a Bundle."""
+        try:
+            bundle = msgspec.json.decode(body, type=_Bundle)
+        except msgspec.ValidationError as fault:
+            yield self._finding(place, f"it has no Bundle's shape: {fault}.")
+            return
+        for number, entry in enumerate(bundle.entry):
+            resource = bytes(entry.resource)
+            if not resource:
+                continue
+            here = f"{place} entry[{number}]"
+            try:
+                head = msgspec.json.decode(resource, type=Head)
+            except msgspec.ValidationError as fault:
+                kind = _kind(resource)
+                if not kind or kind in types:
+                    yield self._finding(here, f"it has no resource's shape: {fault}.")
+                continue
+            if head.resourceType in types:
+                yield self._one(head, resource, here, entry.fullUrl)
+
+    def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
+        if not ID.fullmatch(head.id):
+            return self._finding(place, f"the {head.resourceType} has no id, or one that is none.")
+        try:
+            body.decode()  # msgspec skips over bytes that are no UTF-8
+        except UnicodeDecodeError:
+            return self._finding(place, "it is not UTF-8.")
+        url = full_url or f"{head.resourceType}/{head.id}"
+        if full_url.startswith("http") and head.meta.versionId and "/_history/" not in full_url:
+            url += f"/_history/{head.meta.versionId}"
+        return Received(head.resourceType, head.id, head.version_of(body), head.meta.lastUpdated, url, body)
+
+    def _finding(self, place: str, what: str) -> Finding:
+        return Finding(self.name, place, "", what, "Have the file exported again, or mend the line.")
+
+
+class _Plan:
+    """What is to become of one file: laid out first, then written beside it, then put in its place."""
+
+    def __init__(self, path: Path, kind: str, entries: Sequence[Entry]) -> None:
+        self.path = path
+        self.answers: dict[str, Answer] = {}
+        self._beside = path.with_name(f".{path.name}.part")
+        self._new: dict[str, bytes] = {}
+        mine = {entry.place[1]: entry for entry in entries if entry.place[0] == kind}
+        # line number -> id, of the lines that give way
+        self._gives_way: dict[int, str] = {}
+        standing: dict[str, tuple[Head, bytes]] = {}
+        for number, line in enumerate(_lines(path)):
+            body = line.removeprefix(BYTE_ORDER_MARK).strip()
+            head = _head(body)
+            if head is not None and head.resourceType == kind and head.id in mine:
+                self._gives_way[number] = head.id
+                standing[head.id] = (head, body)
+        for id, entry in mine.items():
+            self._decide(id, entry, standing.get(id))
+
+    def _decide(self, id: str, entry: Entry, standing: tuple[Head, bytes] | None) -> None:
+        if entry.if_match is not None:
+            found = standing[0].version_of(standing[1]) if standing else "none"
+            if found != entry.if_match:
+                raise Conflict(
+                    f"version {entry.if_match} of {entry.url} was to be replaced, and {found} stands there.",
+                    where=str(self.path),
+                    remedy="Read it again, then decide.",
+                )
+        version = "1"
+        if standing:
+            old = standing[0].meta.versionId
+            if old and _versioned(entry, old) == standing[1]:
+                self._new[id] = standing[1]
+                self.answers[entry.url] = Answer(200, old, entry.url)
+                return
+            version = str(int(old) + 1) if old.isdecimal() else "1"
+        self._new[id] = _versioned(entry, version)
+        self.answers[entry.url] = Answer(200 if standing else 201, version, entry.url)
+
+    def prepare(self) -> None:
+        """Write the whole new file beside the old one, down to the disk."""
+        written: set[str] = set()
+        with self._beside.open("wb") as out:
+            for number, line in enumerate(_lines(self.path)):
+                id = self._gives_way.get(number)
+                if id is None:
+                    out.write(line if line.endswith(b"\n") else line + b"\n")
+                elif id not in written:
+                    written.add(id)
+                    out.write(self._new[id] + b"\n")
+            for id, body in self._new.items():
+                if id not in written:
+                    out.write(body + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+    def carry_out(self) -> None:
+        """Put the new file in the place of the old one."""
+        self._beside.replace(self.path)
+        if os.name == "posix":  # the rename itself must reach the disk too
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _versioned(entry: Entry, version: str) -> bytes:
+    resource = entry.resource
+    meta = {"versionId": version} | {k: v for k, v in resource.get("meta", {}).items() if k != "versionId"}
+    first = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta}
+    return encode(first | {k: v for k, v in resource.items() if k not in first})
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as lines:
+            yield from lines
+    except FileNotFoundError:
+        return
+
+
+def _head(body: bytes) -> Head | None:
+    try:
+        return msgspec.json.decode(body, type=Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _kind(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Kind).resourceType
+    except msgspec.ValidationError:
+        return ""
+
+
+def _no_json(fault: Exception) -> str:
+    if isinstance(fault, UnicodeDecodeError):
+        return "it is not UTF-8."
+    if isinstance(fault, RecursionError):
+        return "it is nested too deep."
+    return "it is cut off." if "truncated" in str(fault) else "it is not JSON."
+
+
+def _unreadable(path: Path, fault: OSError) -> FileFault:
+    return FileFault(
+        f"it cannot be read ({fault.strerror}).", where=str(path), remedy="Check that you may read it."
+    )
