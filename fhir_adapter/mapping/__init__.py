@@ -1,0 +1,1 @@
+"""The only place that knows both languages: FHIR's and the trial's."""

@@ -1,0 +1,82 @@
+"""The names of an outcome's components, and of the coded answers that a hospital's codes are mapped to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+BOUNDS = "bounds"
+"""The component that encloses a number which is not known."""
+
+MOST_BELIMUMAB_DUE = 8
+"""As many planned doses as any of the three anchors allows up to week 28 (dossier §7)."""
+
+COMPONENTS: Mapping[str, str] = {
+    BOUNDS: "The limits between which the missing number lies",
+    # ESSDAI, ClinESSDAI, ESSPRI
+    "category": "Category of disease activity",
+    "mcii": "Minimal clinically important improvement reached",
+    "pass": "Patient acceptable symptom state reached",
+    # Schirmer, salivary flow, ultrasound
+    "right": "Right eye",
+    "left": "Left eye",
+    "worst-eye": "The worse of both eyes",
+    "abnormal": "Below the limit of normal",
+    "percent": "Change in percent of baseline",
+    # STAR
+    "systemic": "STAR, systemic item met",
+    "patient": "STAR, patient reported item met",
+    "lachrymal": "STAR, lachrymal gland item met",
+    "salivary": "STAR, salivary gland item met",
+    "biological": "STAR, biological item met",
+    "responder": "STAR responder: 5 points or more",
+    "responder-more-than-five": "STAR responder if more than 5 points are asked for",
+    "responder-with-essdai": "STAR responder if the systemic item were read from ESSDAI",
+    "responder-nri": "STAR responder, undecided items counted as not met",
+    "points-nri": "STAR points, undecided items counted as 0",
+    # Response at week 28: indicators, readings, sensitivity
+    "a-physician-global": "Indicator a met: physician's global assessment",
+    "b-esr": "Indicator b met: erythrocyte sedimentation rate",
+    "c-b-cell-markers": "Indicator c met: markers of B-cell activity",
+    "d-schirmer": "Indicator d met: Schirmer test",
+    "e-salivary": "Indicator e met: salivary flow or ultrasound",
+    "met": "Number of indicators that are met",
+    "possible": "Number of indicators that are met or undecided",
+    "more-than-three": "Response if more than three indicators are asked for",
+    "b-abnormal-baseline-only": "Response if a normal sedimentation rate counts only after an abnormal one",
+    "c-both-markers": "Response if both immunoglobulin G and rheumatoid factor must fall",
+    "d-either-eye": "Response if one eye is enough",
+    "d-both-eyes": "Response if each eye must improve",
+    "d-normal-stays-normal": "Response if a Schirmer test that stays normal counts as met",
+    "e-flow-only": "Response by salivary flow without ultrasound",
+    "e-ultrasound-only": "Response by ultrasound without salivary flow",
+    "non-responder-imputation": "Responder, an undetermined response counted as none",
+    "best-case": "Responder, undecided indicators counted as met",
+    "worst-case": "Responder, undecided indicators counted as not met",
+    "observed-cases": "Responder, decided participants only",
+    # Other days to count the visits from
+    "anchor-last-rituximab": "The value if visits are counted from the last rituximab",
+    "anchor-first-belimumab": "The value if visits are counted from the first belimumab",
+    # Calendar of the study treatment
+    "rituximab-doses": "Doses of rituximab given",
+    "belimumab-doses": "Doses of belimumab given",
+    "first-rituximab": "Day of the first rituximab",
+    "last-rituximab": "Day of the last rituximab",
+    "first-belimumab": "Day of the first belimumab",
+    "week-28-last-rituximab": "Week 28 counted from the last rituximab",
+    "week-28-first-belimumab": "Week 28 counted from the first belimumab",
+    **{
+        f"belimumab-due-{number}": f"Planned day of belimumab {number}"
+        for number in range(1, MOST_BELIMUMAB_DUE + 1)
+    },
+}
+"""Every component of every outcome by its name."""
+
+LEVELS: Mapping[int, str] = {0: "None", 1: "Low", 2: "Moderate", 3: "High"}
+"""The grades that an answer of a form may stand for: an ESSDAI level or a Hočevar grade."""
+
+FINDINGS: Mapping[str, str] = {
+    "positive": "Positive",
+    "negative": "Negative",
+    "indeterminate": "Neither positive nor negative",
+}
+"""What a coded result of a FINDING may say."""
