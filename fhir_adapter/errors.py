@@ -40,7 +40,7 @@ class AdapterError(Exception):
         return f"{place}{self.what}{remedy}"
 
 
-class WrongUse(AdapterError):  # noqa: N818 - the tree reads as sentences
+class WrongUse(AdapterError):
     """The command, or a file that the user wrote, asks for something that cannot be meant."""
 
 
@@ -52,7 +52,7 @@ class UnknownName(WrongUse):
     """A subject, outcome, source or protocol of that name does not exist."""
 
 
-class CannotBeDone(AdapterError):  # noqa: N818
+class CannotBeDone(AdapterError):
     """What was asked is meant, but the world does not let us."""
 
 

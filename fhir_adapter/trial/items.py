@@ -54,13 +54,30 @@ _PER = Fraction
 _MASS_PER_VOLUME = {"g/L": _PER(1), "mg/dL": _PER(1, 100), "mg/L": _PER(1, 1000), "g/dL": _PER(10)}
 _MG_PER_L = {"mg/L": _PER(1), "mg/dL": _PER(10), "ug/mL": _PER(1), "g/L": _PER(1000)}
 _CELLS = {
-    "10*9/L": _PER(1), "10*3/uL": _PER(1), "/uL": _PER(1, 1000), "/mm3": _PER(1, 1000),
-    "10*6/L": _PER(1, 1000), "10*4/uL": _PER(10),
-}  # fmt: skip
+    "10*9/L": _PER(1),
+    "10*3/uL": _PER(1),
+    "/uL": _PER(1, 1000),
+    "/mm3": _PER(1, 1000),
+    "10*6/L": _PER(1, 1000),
+    "10*4/uL": _PER(10),
+}
 _FEW_CELLS = {
-    "/uL": _PER(1), "/mm3": _PER(1), "10*6/L": _PER(1), "10*9/L": _PER(1000), "10*3/uL": _PER(1000),
-}  # fmt: skip
-_TITRE_UNITS = {"[IU]/mL": _PER(1), "k[IU]/L": _PER(1), "[IU]/L": _PER(1, 1000), "U/mL": _PER(1)}
+    "/uL": _PER(1),
+    "/mm3": _PER(1),
+    "10*6/L": _PER(1),
+    "10*9/L": _PER(1000),
+    "10*3/uL": _PER(1000),
+}
+_PROTEIN_PER_DAY = {
+    "g/(24.h)": _PER(1),
+    "mg/(24.h)": _PER(1, 1000),
+    "g/d": _PER(1),
+    "mg/d": _PER(1, 1000),
+}
+_PROTEIN_PER_CREATININE = {"g/g": _PER(1), "mg/mg": _PER(1), "mg/g": _PER(1, 1000), "mg/mmol": _PER(1, 113)}
+_MILLI_UNITS = {"m[IU]/mL": _PER(1), "[IU]/L": _PER(1)}
+_RATIO = {"1": _PER(1), "{ratio}": _PER(1)}
+_IU = {"[IU]/mL": _PER(1), "k[IU]/L": _PER(1), "[IU]/L": _PER(1, 1000), "U/mL": _PER(1)}
 
 
 def _quantity(
@@ -128,7 +145,7 @@ def _all_items() -> list[Item]:
             {"{score}": Fraction(1), "1": Fraction(1), "cm": Fraction(1), "mm": Fraction(1, 10)},
             Fraction(0),
             Fraction(10),
-        )  # fmt: skip
+        )
         for scale in ESSPRI_SCALES
     ]
     hocevar = [
@@ -145,23 +162,41 @@ def _all_items() -> list[Item]:
         _quantity(f"schirmer-{eye}", f"Schirmer I without anaesthesia, {eye} eye, 5 minutes", "mm", high=35)
         for eye in EYES
     ]
+    staining = [
+        Item(
+            f"ocular-staining-{eye}", f"Ocular staining score, {eye} eye", Kind.LEVEL, levels=tuple(range(13))
+        )
+        for eye in EYES
+    ]
     return [
         *essdai,
         *esspri,
         *hocevar,
         Item("hocevar-total", "Hočevar ultrasound score: total 0 to 48", Kind.LEVEL, levels=tuple(range(49))),
         *eyes,
+        *staining,
         _quantity(
-            "salivary-flow", "Unstimulated whole salivary flow", "mL/min",
+            "salivary-flow",
+            "Unstimulated whole salivary flow",
+            "mL/min",
             {
-                "mL/min": Fraction(1), "mL/(15.min)": Fraction(1, 15), "mL/(10.min)": Fraction(1, 10),
-                "mL/(5.min)": Fraction(1, 5), "g/min": Fraction(1), "g/(15.min)": Fraction(1, 15),
+                "mL/min": Fraction(1),
+                "mL/(15.min)": Fraction(1, 15),
+                "mL/(10.min)": Fraction(1, 10),
+                "mL/(5.min)": Fraction(1, 5),
+                "g/min": Fraction(1),
+                "g/(15.min)": Fraction(1, 15),
             },
             high=5,
         ),
         Item(
-            "physician-global", "Physician's global assessment of disease activity, 0 to 100 mm, higher is worse",
-            Kind.SCALE, "mm", {"mm": Fraction(1), "cm": Fraction(10)}, Fraction(0), Fraction(100),
+            "physician-global",
+            "Physician's global assessment of activity, 0 to 100 mm, higher is worse",
+            Kind.SCALE,
+            "mm",
+            {"mm": Fraction(1), "cm": Fraction(10)},
+            Fraction(0),
+            Fraction(100),
         ),
         _quantity("esr", "Erythrocyte sedimentation rate", "mm/h", high=200),
         _quantity("crp", "C-reactive protein", "mg/L", _MG_PER_L),
@@ -169,7 +204,7 @@ def _all_items() -> list[Item]:
         _quantity("igg", "Immunoglobulin G", "g/L", _MASS_PER_VOLUME, high=100),
         _quantity("iga", "Immunoglobulin A", "g/L", _MASS_PER_VOLUME, high=100),
         _quantity("igm", "Immunoglobulin M", "g/L", _MASS_PER_VOLUME, high=100),
-        _quantity("rheumatoid-factor", "Rheumatoid factor", "[IU]/mL", _TITRE_UNITS),
+        _quantity("rheumatoid-factor", "Rheumatoid factor", "[IU]/mL", _IU),
         _quantity("c3", "Complement C3", "g/L", _MASS_PER_VOLUME, high=10),
         _quantity("c4", "Complement C4", "g/L", _MASS_PER_VOLUME, high=10),
         _quantity("ch50", "Total complement CH50", "U/mL", {"U/mL": Fraction(1), "[CH50'U]/mL": Fraction(1)}),
@@ -177,32 +212,38 @@ def _all_items() -> list[Item]:
         _finding("monoclonal-protein", "Monoclonal protein"),
         _quantity("flc-kappa", "Free light chains kappa", "mg/L", _MG_PER_L),
         _quantity("flc-lambda", "Free light chains lambda", "mg/L", _MG_PER_L),
-        _quantity("flc-ratio", "Free light chains kappa/lambda", "1", {"1": Fraction(1), "{ratio}": Fraction(1)}),
+        _quantity("flc-ratio", "Free light chains kappa/lambda", "1", _RATIO),
         _quantity("b2-microglobulin", "β2-microglobulin", "mg/L", _MG_PER_L),
         _quantity("wbc", "Leucocytes", "10*9/L", _CELLS),
         _quantity("neutrophils", "Neutrophils", "10*9/L", _CELLS),
         _quantity("lymphocytes", "Lymphocytes", "10*9/L", _CELLS),
         _quantity(
-            "haemoglobin", "Haemoglobin", "g/L",
-            {"g/L": Fraction(1), "g/dL": Fraction(10), "mmol/L": Fraction(1611, 100)}, low=30, high=200,
+            "haemoglobin",
+            "Haemoglobin",
+            "g/L",
+            {"g/L": Fraction(1), "g/dL": Fraction(10), "mmol/L": Fraction(1611, 100)},
+            low=30,
+            high=200,
         ),
         _quantity("platelets", "Platelets", "10*9/L", _CELLS),
         _quantity("cd19-count", "CD19+ B cells", "/uL", _FEW_CELLS),
         _quantity("cd19-percent", "CD19+ B cells of lymphocytes", "%", high=100),
         _quantity(
-            "creatinine", "Creatinine", "mg/dL",
-            {"mg/dL": Fraction(1), "umol/L": Fraction(10, 884)}, low=Fraction(50, 884), high=20,
+            "creatinine",
+            "Creatinine",
+            "mg/dL",
+            {"mg/dL": Fraction(1), "umol/L": Fraction(10, 884)},
+            low=Fraction(50, 884),
+            high=20,
         ),
-        _quantity("urine-protein-24h", "Urine protein in 24 hours", "g/(24.h)",
-                  {"g/(24.h)": Fraction(1), "mg/(24.h)": Fraction(1, 1000), "g/d": Fraction(1), "mg/d": Fraction(1, 1000)}),
-        _quantity("upcr", "Urine protein/creatinine ratio", "g/g",
-                  {"g/g": Fraction(1), "mg/mg": Fraction(1), "mg/g": Fraction(1, 1000), "mg/mmol": Fraction(1, 113)}),
+        _quantity("urine-protein-24h", "Urine protein in 24 hours", "g/(24.h)", _PROTEIN_PER_DAY),
+        _quantity("upcr", "Urine protein/creatinine ratio", "g/g", _PROTEIN_PER_CREATININE),
         _quantity("ck", "Creatine kinase", "U/L"),
         Item("ana-titre", "Antinuclear antibodies, titre", Kind.TITRE),
         _finding("anti-ssa", "Anti-SSA/Ro"),
         _finding("anti-ssb", "Anti-SSB/La"),
         _finding("hbsag", "Hepatitis B surface antigen"),
-        _quantity("hbsab", "Hepatitis B surface antibody", "m[IU]/mL", {"m[IU]/mL": Fraction(1), "[IU]/L": Fraction(1)}),
+        _quantity("hbsab", "Hepatitis B surface antibody", "m[IU]/mL", _MILLI_UNITS),
         _finding("hbcab", "Hepatitis B core antibody"),
         _finding("hcv-ab", "Hepatitis C antibody"),
         _finding("hiv", "HIV antigen and antibody"),
@@ -210,7 +251,7 @@ def _all_items() -> list[Item]:
         _quantity("height", "Body height", "cm", {"cm": Fraction(1), "m": Fraction(100)}, high=230),
         _quantity("weight", "Body weight", "kg", {"kg": Fraction(1), "g": Fraction(1, 1000)}, high=200),
         _quantity("temperature", "Body temperature", "Cel", low=30, high=45),
-    ]  # fmt: skip
+    ]
 
 
 ITEMS: Mapping[str, Item] = {item.code: item for item in _all_items()}
@@ -219,11 +260,16 @@ ITEMS: Mapping[str, Item] = {item.code: item for item in _all_items()}
 NOT_USED = "not-used"
 """Target of a hospital's code that is known and irrelevant to the trial."""
 
-DRUGS: Mapping[str, str] = {"rituximab": "Rituximab", "belimumab": "Belimumab"}
-"""Study treatments by code."""
+DRUGS: Mapping[str, str] = {
+    "rituximab": "Rituximab",
+    "belimumab": "Belimumab",
+    "immunoglobulin": "Intravenous immunoglobulin",
+}
+"""Drugs by code: the two study treatments, and the one that makes an IgG unusable (dossier §6.2 c)."""
 
 SITED: Mapping[str, Mapping[str, str]] = {
     "schirmer": {eye: f"schirmer-{eye}" for eye in EYES},
+    "ocular-staining": {eye: f"ocular-staining-{eye}" for eye in EYES},
     **{
         f"hocevar-{component}": {gland: f"hocevar-{gland}-{component}" for gland in HOCEVAR_GLANDS}
         for component in HOCEVAR_COMPONENTS
@@ -269,7 +315,7 @@ OUTCOMES: Mapping[OutcomeCode, tuple[str, str]] = {
     OutcomeCode.HOCEVAR: ("Salivary gland ultrasound, Hočevar score", "{score}"),
     OutcomeCode.HOCEVAR_CHANGE: ("Salivary gland ultrasound, change from baseline", "{score}"),
     OutcomeCode.STAR: ("STAR, Sjögren's tool for assessing response", "{score}"),
-    OutcomeCode.RESPONSE: ("Response at the end of treatment, composite of five indicators", ""),
+    OutcomeCode.RESPONSE: ("Response, composite of five indicators", ""),
     OutcomeCode.CALENDAR: ("Study treatment: doses given and the days that follow from them", ""),
 }
 """Each outcome's name and unit; an empty unit means that the value is a code or a date."""
@@ -296,6 +342,26 @@ REASONS: Mapping[str, str] = {
     "not-assessed": "Nothing that the score needs was recorded at the visit",
     "invalid-input": "A value that the score needs was refused",
     "conflicting-input": "Two values of one item stand at the same time and neither corrects the other",
+    "undetermined": "What is known leaves the answer open",
     "not-evaluable": "The baseline leaves no room for the change that is asked for",
 }
 """Why there is no value."""
+
+FLAGS: Mapping[str, str] = {
+    "single-test": "Only one of the two tests was ever done; it decides alone",
+    "one-eye": "One eye only: the same eye at both visits",
+    "schirmer-ceiling": "The baseline is so near the end of the strip that a rise of 5 mm cannot be read",
+    "baseline-normal": "ESR was within its range at baseline; the fall of 30 % counts by the letter",
+    "no-range": "ESR has no printed range, so its return to normal cannot be judged",
+    "rf-negative-at-baseline": "Rheumatoid factor was negative or censored at baseline and is not evaluable",
+    "igg-below-limit": "IgG ended below 4 g/L: a fall into hypogammaglobulinaemia rather than an improvement",
+    "igg-after-immunoglobulin": "Immunoglobulin was given in the 3 months before, IgG is not evaluable",
+    "collection-differs": "Saliva was collected over different times at the two visits",
+    "zero-baseline": "The flow was 0 at baseline; any rise counts",
+    "total-as-recorded": "The total was recorded without all of its parts",
+    "total-disagrees": "The recorded total is not the sum of its parts; the parts are used",
+    "dose-stopped": "An infusion was stopped early; it counts as given",
+    "dose-in-progress": "An infusion is recorded as in progress; it counts as given",
+    "no-consent-date": "No day of consent is known; the first rituximab of all is taken for Day 0",
+}
+"""Remarks on a value, for people."""

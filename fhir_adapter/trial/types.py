@@ -47,9 +47,10 @@ class Problem(StrEnum):
 class Measurement:
     """One value of one item of one participant, with where it came from.
 
-    ``value`` is in the item's canonical unit; for a FINDING it is None and ``found`` answers. ``sent``
-    is the value as the source wrote it, unit included. ``normal`` is the laboratory's own range in the
-    canonical unit. ``problem`` says why there is no value. ``flags`` are remarks for people.
+    ``value`` is in the item's canonical unit; for a FINDING, and for a result given as a word, it is
+    None and ``found`` answers. ``sent`` is the value as the source wrote it, unit included; ``unit`` is
+    the UCUM unit that it was sent in. ``normal`` is the laboratory's own range in the canonical unit.
+    ``problem`` says why there is no value. ``flags`` are remarks for people.
     ``links`` are what tell a correction from a second result: identifiers, specimens, and the
     ``Type/id`` of resources that this one derives from or is about.
     """
@@ -60,6 +61,7 @@ class Measurement:
     value: Interval | None
     sent: str
     origins: tuple[Origin, ...]
+    unit: str = ""
     found: Truth = None
     normal: Interval | None = None
     problem: Problem | None = None
@@ -152,7 +154,8 @@ class Component:
     """A part, an intermediate answer or an alternative reading of an outcome.
 
     Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
-    ``unit`` is UCUM for a number.
+    ``unit`` is UCUM for a number. ``rests_on`` is what the answer was made from; it explains and is no
+    part of the component's identity.
     """
 
     name: str
@@ -162,6 +165,7 @@ class Component:
     code: str | None = None
     day: date | None = None
     reason: str | None = None
+    rests_on: tuple[Measurement | Dose | Outcome, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class Outcome:
     flags: tuple[str, ...] = ()
     effective: tuple[date, date] | None = None
     origins: tuple[Origin, ...] = ()
-    rests_on: tuple[Measurement | Dose | Outcome, ...] = ()
+    rests_on: tuple[Measurement | Dose | Outcome, ...] = field(default=(), compare=False)
 
     def component(self, name: str) -> Component:
         """The component of that name; raises KeyError if there is none."""
@@ -207,10 +211,11 @@ class QueryKind(StrEnum):
     INVALID_LEVEL = "invalid-level"
     CONFLICT = "conflicting-values"
     TOTAL_DISAGREES = "total-disagrees"
+    NO_BODY_SITE = "no-body-site"
+    AMBIGUOUS_CODE = "ambiguous-code"
     NOT_FINAL = "not-final"
     NO_DATE = "no-date"
     NO_TIME_ZONE = "no-time-zone"
-    UNKNOWN_CODE = "unknown-code"
     DOSE_STATUS = "dose-status"
     NO_CONSENT_DATE = "no-consent-date"
     UNKNOWN_PARTICIPANT = "unknown-participant"
@@ -222,6 +227,7 @@ class Query:
     """A question to the people who entered the data.
 
     Its identity is subject, visit, item and kind; ``values`` are what stands against what, as sent.
+    ``at`` is when the values were taken, where that is known.
     """
 
     subject: str
@@ -231,6 +237,7 @@ class Query:
     text: str
     values: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = ()
+    at: Moment | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:

@@ -113,9 +113,14 @@ def fell_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:
     """Whether a positive value fell by at least ``share`` of its baseline (``share`` between 0 and 1).
 
     A fall of 25 % or more is ``followup <= 3/4 of baseline``, so censored values are decided where
-    their limits allow it: 100 to ``<20`` fell by more than 80 %.
+    their limits allow it: 100 to ``<20`` fell by more than 80 %. From 0 nothing can fall.
     """
-    return difference(followup, baseline.scaled(1 - share)).at_most(0)
+    return all_of(
+        (
+            difference(followup, baseline).below(0),
+            difference(followup, baseline.scaled(1 - share)).at_most(0),
+        )
+    )
 
 
 def rose_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:

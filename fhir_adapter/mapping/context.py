@@ -1,0 +1,75 @@
+"""What every reader of a resource needs to know, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+from fhir_adapter.mapping.hospital import Code, Hospital
+from fhir_adapter.trial.items import ITEMS
+from fhir_adapter.trial.types import Dose, Measurement, Origin, Problem, Query, QueryKind
+from fhir_adapter.trial.values import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Whose resource it is, where it came from, and how its source speaks."""
+
+    subject: str
+    origin: Origin
+    hospital: Hospital
+    zone: ZoneInfo
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What came of one or many resources: measurements, doses, questions, and codes nobody knows."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    doses: list[Dose] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    unknown_codes: list[Code] = field(default_factory=list)
+
+    def add(self, other: Mapped) -> None:
+        """Take over everything of ``other``."""
+        self.measurements += other.measurements
+        self.doses += other.doses
+        self.queries += other.queries
+        self.unknown_codes += other.unknown_codes
+
+
+def query(context: Context, item: str, kind: QueryKind, text: str, values: Iterable[str] = ()) -> Query:
+    """A question about one resource; its visit is found later, from its date."""
+    return Query(context.subject, "", item, kind, text, tuple(values), (context.origin,))
+
+
+_PROBLEM_TEXTS: Mapping[Problem, str] = {
+    Problem.NO_UNIT: "The value has no unit; name the unit at the source, or a default unit for this code.",
+    Problem.UNKNOWN_UNIT: "The unit does not convert for this item; correct it, or add its spelling.",
+    Problem.IMPLAUSIBLE: "The value cannot be believed in this unit; correct the value or the unit.",
+    Problem.UNREADABLE: "The value cannot be read as a result of this item.",
+    Problem.INVALID_LEVEL: "This level does not exist for the item.",
+}
+
+
+def query_of_problem(measurement: Measurement) -> Query | None:
+    """The question that a refused value raises; none where the source itself says that there is no value."""
+    text = _PROBLEM_TEXTS.get(measurement.problem) if measurement.problem else None
+    if measurement.problem is None or text is None:
+        return None
+    return Query(
+        measurement.subject,
+        "",
+        measurement.item,
+        QueryKind(measurement.problem.value),
+        f"{ITEMS[measurement.item].display}: {text}",
+        (measurement.sent,),
+        measurement.origins,
+        measurement.at,
+    )
+
+
+def dated(query: Query, at: Moment | None) -> Query:
+    """The query with the moment that it speaks of."""
+    return replace(query, at=at)

@@ -1,0 +1,182 @@
+"""A hospital's codes, units and words, as look-ups from its mapping folder."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fhir_adapter.errors import StudyFileError
+from fhir_adapter.trial.items import CANONICAL, DRUGS, ITEMS, NOT_USED, SITED
+from fhir_adapter.trial.values import Truth
+
+TEXT = f"{CANONICAL}/CodeSystem/text"
+"""Pseudo code system of codes that a hospital sends as free text only."""
+UCUM = "http://unitsofmeasure.org"
+
+Code = tuple[str, str]
+"""A code system's URL and a code of it."""
+
+_TARGETS: Mapping[str, frozenset[str]] = {
+    "items": frozenset((*ITEMS, *SITED, NOT_USED)),
+    "sites": frozenset(site for sites in SITED.values() for site in sites),
+    "levels": frozenset("0123"),
+    "findings": frozenset(("positive", "negative", "indeterminate")),
+    "drugs": frozenset((*DRUGS, NOT_USED)),
+}
+
+
+def folded(text: str) -> str:
+    """Text as it is compared: full-width forms narrowed (NFKC), trimmed, without case."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def spelling(unit: str) -> str:
+    """A unit as it is looked up: full-width forms narrowed (NFKC), without blanks."""
+    return "".join(unicodedata.normalize("NFKC", unit).split())
+
+
+class UnknownCode(Exception):
+    """None of a concept's codes is known to the mapping folder; ``code`` is the one to report."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class AmbiguousCode(Exception):
+    """The codes of one concept lead to different targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """The look-ups of one mapping folder.
+
+    ``codes`` leads from a target code system (``items``, ``sites``, …) to its map from code to target
+    code; codes under the system ``TEXT`` are folded. ``words`` are folded words for present and absent.
+    """
+
+    title: str
+    timezone: ZoneInfo | None
+    identifiers: Mapping[str, frozenset[str]]
+    codes: Mapping[str, Mapping[Code, str]]
+    units: Mapping[str, str]
+    words: Mapping[str, Truth]
+    default_units: Mapping[Code, str]
+
+    def target(self, table: str, concept: Mapping[str, Any]) -> str:
+        """The target that a CodeableConcept (or Coding) leads to; codes go before text.
+
+        Raises UnknownCode where none of its codes is known, AmbiguousCode where they disagree. A code
+        that leads to an item goes before one that is known and not used.
+        """
+        found, _ = self.match(table, concept)
+        return found
+
+    def match(self, table: str, concept: Mapping[str, Any]) -> tuple[str, Code]:
+        """As ``target``, with the hospital's code that led there."""
+        known = self.codes[table]
+        codes = codes_of(concept)
+        hits = {known[code]: code for code in reversed(codes) if code in known}
+        if not hits:
+            raise UnknownCode(codes[0] if codes else (TEXT, ""))
+        used = [name for name in hits if name != NOT_USED]
+        if len(used) > 1:
+            raise AmbiguousCode
+        name = used[0] if used else NOT_USED
+        return name, hits[name]
+
+    def default_unit(self, concept: Mapping[str, Any]) -> str:
+        """The unit that the settings name for one of the concept's codes, or nothing."""
+        return next(
+            (self.default_units[code] for code in codes_of(concept) if code in self.default_units), ""
+        )
+
+    def unit(self, sent: str) -> str:
+        """The UCUM unit of a spelling; an unlisted spelling stands for itself."""
+        plain = spelling(sent)
+        return self.units.get(plain, plain)
+
+    def identifier_values(self, resource: Mapping[str, Any], name: str) -> frozenset[str]:
+        """The values of a resource's identifiers under one of the systems that ``name`` stands for."""
+        systems = self.identifiers.get(name, frozenset())
+        return frozenset(
+            str(each["value"])
+            for each in listed(resource, "identifier")
+            if each.get("system") in systems and each.get("value")
+        )
+
+
+def codes_of(concept: Mapping[str, Any]) -> list[Code]:
+    """The codes of a CodeableConcept or Coding, then its text."""
+    codings = concept["coding"] if isinstance(concept.get("coding"), list) else [concept]
+    codes = [
+        (str(coding.get("system", "")), str(coding["code"]))
+        for coding in codings
+        if isinstance(coding, dict) and coding.get("code")
+    ]
+    text = concept.get("text")
+    if isinstance(text, str) and text.strip():
+        codes.append((TEXT, folded(text)))
+    return codes
+
+
+def listed(resource: Mapping[str, Any], element: str) -> list[dict[str, Any]]:
+    """The objects of a repeating element; a lone object counts as a list of one, anything else as none."""
+    value = resource.get(element)
+    candidates = value if isinstance(value, list) else [value]
+    return [each for each in candidates if isinstance(each, dict)]
+
+
+def hospital(concept_maps: Iterable[Mapping[str, Any]], settings: Mapping[str, Any], where: str) -> Hospital:
+    """The look-ups of a mapping folder from its documents.
+
+    Raises StudyFileError naming the ConceptMap and the code where a target does not exist, or where one
+    code leads to two targets.
+    """
+    codes: dict[str, dict[Code, str]] = {table: {} for table in _TARGETS}
+    for concept_map in concept_maps:
+        for group in listed(concept_map, "group"):
+            _add_group(codes, group, f"{where}: ConceptMap {concept_map.get('id', '')}")
+    words: dict[str, Truth] = {}
+    for name, answer in (("positive", True), ("negative", False), ("indeterminate", None)):
+        words.update(dict.fromkeys(map(folded, settings.get("words", {}).get(name, ())), answer))
+    zone = settings.get("timezone")
+    return Hospital(
+        title=settings["title"],
+        timezone=ZoneInfo(zone) if zone else None,
+        identifiers={name: frozenset(systems) for name, systems in settings["identifiers"].items()},
+        codes=codes,
+        units={spelling(sent): unit for sent, unit in settings.get("units", {}).items()},
+        words=words,
+        default_units={_code(key): unit for key, unit in settings.get("default_units", {}).items()},
+    )
+
+
+def _code(key: str) -> Code:
+    system, _, code = key.rpartition("|")
+    return (system, code)
+
+
+def _add_group(codes: dict[str, dict[Code, str]], group: Mapping[str, Any], where: str) -> None:
+    table = str(group.get("target", "")).removeprefix(f"{CANONICAL}/CodeSystem/")
+    if table not in codes:
+        raise StudyFileError(
+            f"The target {group.get('target')!r} is none of ours.",
+            where=where,
+            remedy=f"Use {CANONICAL}/CodeSystem/ and one of: {', '.join(codes)}.",
+        )
+    system = str(group.get("source", ""))
+    for element in listed(group, "element"):
+        code = str(element.get("code", ""))
+        targets = {str(each.get("code", "")) for each in listed(element, "target")}
+        unknown = targets - _TARGETS[table]
+        if len(targets) != 1 or unknown:
+            what = f"leads to {sorted(unknown)[0]!r}, which does not exist" if unknown else "needs one target"
+            raise StudyFileError(f"The code {code!r} {what}.", where=f"{where}, {system}")
+        key = (system, folded(code) if system == TEXT else code)
+        target = targets.pop()
+        if codes[table].setdefault(key, target) != target:
+            raise StudyFileError(f"The code {code!r} has two targets.", where=f"{where}, {system}")

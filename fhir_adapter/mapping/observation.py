@@ -1,0 +1,146 @@
+"""Observation → measurements and ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fhir_adapter.mapping import reference, value, when
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem
+from fhir_adapter.mapping.hospital import AmbiguousCode, Hospital, UnknownCode, listed
+from fhir_adapter.trial.items import ITEMS, NOT_USED, SITED, Item, Kind
+from fhir_adapter.trial.types import Measurement, QueryKind, Rating
+from fhir_adapter.trial.values import Moment
+
+COUNTING = frozenset(("final", "amended", "corrected"))
+"""Results with these statuses count (dossier §13)."""
+NEVER_WERE = frozenset(("cancelled", "entered-in-error"))
+"""Results with these are as if they never were; any other status is reported and does not count."""
+
+
+def read(resource: Mapping[str, Any], context: Context) -> Mapped:
+    """The measurements of one Observation and of its components, with what must be asked."""
+    mapped = Mapped()
+    status = resource.get("status")
+    if status in NEVER_WERE:
+        return mapped
+    for element, concept in _coded(resource):
+        _read_one(resource, element, concept, context, mapped)
+    return mapped
+
+
+def _coded(resource: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The Observation itself, where it has a value or no components, and each component; with its code."""
+    components = listed(resource, "component")
+    if not components or any(key.startswith("value") for key in resource):
+        yield resource, resource.get("code") or {}
+    for component in components:
+        yield component, component.get("code") or {}
+
+
+def _read_one(
+    resource: Mapping[str, Any],
+    element: Mapping[str, Any],
+    concept: Mapping[str, Any],
+    context: Context,
+    mapped: Mapped,
+) -> None:
+    hospital = context.hospital
+    try:
+        name, code = hospital.match("items", concept)
+    except UnknownCode as unknown:
+        mapped.unknown_codes.append(unknown.code)
+        return
+    except AmbiguousCode:
+        text = "The codes of this result lead to different items; correct it, or the ConceptMap."
+        mapped.queries.append(query(context, "", QueryKind.AMBIGUOUS_CODE, text))
+        return
+    if name == NOT_USED:
+        return
+    at, fault = _moment(resource, context)
+    if name in SITED:
+        sided = _sided(name, resource, hospital)
+        if sided is None:
+            text = "The body site of this result is missing or not mapped; without it the side is not known."
+            asked = query(context, name, QueryKind.NO_BODY_SITE, text)
+            mapped.queries.append(dated(asked, at))
+            return
+        name = sided
+    if resource.get("status") not in COUNTING:
+        text = f"The result has the status {resource.get('status')!r} and does not count."
+        mapped.queries.append(dated(query(context, name, QueryKind.NOT_FINAL, text), at))
+        return
+    if at is None:
+        kind = QueryKind.NO_TIME_ZONE if fault == "zone" else QueryKind.NO_DATE
+        mapped.queries.append(query(context, name, kind, _DATE_TEXTS[kind]))
+        return
+    item = ITEMS[name]
+    default_unit = hospital.default_units.get(code, "")
+    measurement = measured(resource, element, item, at, context, default_unit)
+    mapped.measurements.append(measurement)
+    asked_of = query_of_problem(measurement)
+    if asked_of is not None:
+        mapped.queries.append(asked_of)
+
+
+_DATE_TEXTS = {
+    QueryKind.NO_TIME_ZONE: "The time has no time zone; name the hospital's in its settings.",
+    QueryKind.NO_DATE: "There is no date that can be read, so the value belongs to no visit.",
+}
+
+
+def _moment(resource: Mapping[str, Any], context: Context) -> tuple[Moment | None, str]:
+    try:
+        return when.effective(resource, context.zone, context.hospital.timezone), ""
+    except when.NoTimeZone:
+        return None, "zone"
+    except when.NoDate:
+        return None, "date"
+
+
+def _sided(group: str, resource: Mapping[str, Any], hospital: Hospital) -> str | None:
+    """The item of one side; None where the body site is missing, unknown or of another organ."""
+    try:
+        return SITED[group].get(hospital.target("sites", resource.get("bodySite") or {}))
+    except (UnknownCode, AmbiguousCode):
+        return None
+
+
+def measured(
+    resource: Mapping[str, Any],
+    element: Mapping[str, Any],
+    item: Item,
+    at: Moment,
+    context: Context,
+    default_unit: str,
+) -> Measurement:
+    """The measurement (or rating) of ``item`` that ``element`` of ``resource`` states."""
+    spelled = _unit_of(element) or default_unit
+    normal = value.normal_range(element, item, context.hospital, spelled)
+    found = value.read(element, item, context.hospital, default_unit, normal.high if normal else None)
+    kind = Rating if item.kind in (Kind.LEVEL, Kind.SCALE) else Measurement
+    links = [
+        *reference.identifier_names(resource),
+        *(name for each in listed(resource, "derivedFrom") for name in reference.names(each)),
+        *(name for each in listed(resource, "focus") for name in reference.names(each)),
+        *reference.names(resource.get("specimen")),
+    ]
+    return kind(
+        subject=context.subject,
+        item=item.code,
+        at=at,
+        value=found.value,
+        sent=found.sent,
+        origins=(context.origin,),
+        unit=found.unit,
+        found=found.found,
+        normal=normal,
+        problem=found.problem,
+        corrects=resource.get("status") in ("amended", "corrected"),
+        links=frozenset(links),
+    )
+
+
+def _unit_of(element: Mapping[str, Any]) -> str:
+    quantity = element.get("valueQuantity")
+    return str(quantity.get("code") or quantity.get("unit") or "") if isinstance(quantity, Mapping) else ""

@@ -1,0 +1,77 @@
+"""Patient: the same person under several records, and across sources."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_adapter.mapping import reference
+from fhir_adapter.mapping.hospital import Hospital, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """The patients of one source: by every name, with merges followed, and by the matching identifier.
+
+    ``by_name`` leads from ``Patient/id``, a ``urn:`` or ``system|value`` to the surviving patient's id;
+    ``merged`` from a surviving id to all ids of the person, the surviving one first.
+    """
+
+    by_name: Mapping[str, str]
+    merged: Mapping[str, tuple[str, ...]]
+    by_match: Mapping[str, tuple[str, ...]]
+    match_of: Mapping[str, frozenset[str]]
+
+    def find(self, reference_to: object) -> str | None:
+        """The surviving patient that a reference points at."""
+        return self.named(reference.names(reference_to))
+
+    def named(self, names: Iterable[str]) -> str | None:
+        """The surviving patient that goes by one of the names."""
+        return next((self.by_name[name] for name in names if name in self.by_name), None)
+
+
+def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital, match: str) -> Patients:
+    """The patients of a source from pairs of resource and full URL.
+
+    A patient whose ``link`` says replaced-by is followed to the surviving one (dossier §13); a circle of
+    links leaves each where it is.
+    """
+    found = {str(resource["id"]): (resource, url) for resource, url in resources}
+    replaced_by = {
+        id: name.removeprefix("Patient/")
+        for id, (resource, _) in found.items()
+        for link in listed(resource, "link")
+        if link.get("type") == "replaced-by"
+        for name in reference.names(link.get("other"))
+        if name.startswith("Patient/")
+    }
+
+    def surviving(id: str) -> str:
+        seen = {id}
+        while (after := replaced_by.get(id)) in found and after not in seen:
+            seen.add(after)
+            id = after
+        return id
+
+    by_name: dict[str, str] = {}
+    merged: dict[str, list[str]] = defaultdict(list)
+    match_of: dict[str, set[str]] = defaultdict(set)
+    for id, (resource, url) in sorted(found.items()):
+        survivor = surviving(id)
+        merged[survivor].append(id)
+        match_of[survivor] |= hospital.identifier_values(resource, match)
+        for name in reference.own_names(resource, url):
+            by_name.setdefault(name, survivor)
+    by_match: dict[str, list[str]] = defaultdict(list)
+    for survivor, values in sorted(match_of.items()):
+        for value in values:
+            by_match[value].append(survivor)
+    return Patients(
+        by_name,
+        {id: (id, *(other for other in ids if other != id)) for id, ids in merged.items()},
+        {value: tuple(ids) for value, ids in by_match.items()},
+        {id: frozenset(values) for id, values in match_of.items()},
+    )

@@ -1,0 +1,79 @@
+"""QuestionnaireResponse → ratings: ESSDAI, ESSPRI and Hočevar forms, also with nested groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fhir_adapter.mapping import when
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem
+from fhir_adapter.mapping.hospital import UnknownCode, listed
+from fhir_adapter.mapping.observation import measured
+from fhir_adapter.trial.items import ITEMS, NOT_USED
+from fhir_adapter.trial.types import QueryKind
+from fhir_adapter.trial.values import Moment
+
+COUNTING = frozenset(("completed", "amended"))
+
+
+def read(resource: Mapping[str, Any], context: Context) -> Mapped:
+    """The ratings of one filled-in form.
+
+    The ConceptMap group whose source is the Questionnaire's canonical URL says which item a linkId is.
+    An unanswered item is no rating; an answer to an unknown linkId is an unknown code.
+    """
+    mapped = Mapped()
+    status = resource.get("status")
+    if status == "entered-in-error":
+        return mapped
+    form = str(resource.get("questionnaire", "")).split("|")[0]
+    at, kind = _authored(resource, context)
+    for entry in _answered(resource):
+        answers = listed(entry, "answer")
+        try:
+            name, _ = context.hospital.match("items", {"system": form, "code": str(entry.get("linkId", ""))})
+        except UnknownCode as unknown:
+            mapped.unknown_codes.append(unknown.code)
+            continue
+        if name == NOT_USED:
+            continue
+        if status not in COUNTING:
+            text = f"The form has the status {status!r} and does not count."
+            mapped.queries.append(dated(query(context, name, QueryKind.NOT_FINAL, text), at))
+            continue
+        if at is None:
+            text = "The form has no date that can be read (authored), so it belongs to no visit."
+            mapped.queries.append(query(context, name, kind, text))
+            continue
+        # Several answers to one question are no answer: which of them is meant must be asked.
+        element = answers[0] if len(answers) == 1 else {"valueString": "several answers"}
+        measurement = measured(resource, element, ITEMS[name], at, context, "")
+        mapped.measurements.append(measurement)
+        asked = query_of_problem(measurement)
+        if asked is not None:
+            mapped.queries.append(asked)
+    return mapped
+
+
+def _authored(resource: Mapping[str, Any], context: Context) -> tuple[Moment | None, QueryKind]:
+    text = resource.get("authored")
+    try:
+        if isinstance(text, str):
+            return when.moment(text, context.zone, context.hospital.timezone), QueryKind.NO_DATE
+    except when.NoTimeZone:
+        return None, QueryKind.NO_TIME_ZONE
+    except when.NoDate:
+        pass
+    return None, QueryKind.NO_DATE
+
+
+def _answered(parent: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every answered item, at any depth: groups nest items, and answers may nest further items."""
+    stack = list(reversed(listed(parent, "item")))
+    while stack:
+        entry = stack.pop()
+        answers = listed(entry, "answer")
+        if answers:
+            yield entry
+        nested = [child for answer in answers for child in listed(answer, "item")]
+        stack.extend(reversed([*listed(entry, "item"), *nested]))

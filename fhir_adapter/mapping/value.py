@@ -1,0 +1,226 @@
+"""A value as a hospital sends it → the item's canonical unit, exactly, or why it cannot be used.
+
+Units: dossier §9. A unit is required; nothing about it is guessed. ``<20`` becomes an interval.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TypeGuard
+
+from fhir_adapter.mapping.hospital import UCUM, AmbiguousCode, Hospital, UnknownCode, folded, listed
+from fhir_adapter.trial.items import Item, Kind
+from fhir_adapter.trial.types import Problem
+from fhir_adapter.trial.values import Interval, Truth
+
+_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_TITRE = re.compile(r"1\s*[:：]\s*(\d+)")
+_MARKS = re.compile(r"[↑↓*]")
+_COMPARATORS = {"<": "<", "<=": "<=", "≤": "<=", ">": ">", ">=": ">=", "≥": ">="}
+_DIMENSIONLESS = ("", "1", "{score}", "{level}", "{grade}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was made of a value: in the canonical unit, or with the problem that it has."""
+
+    sent: str
+    value: Interval | None = None
+    found: Truth = None
+    unit: str = ""
+    problem: Problem | None = None
+
+
+def read(
+    element: Mapping[str, Any],
+    item: Item,
+    hospital: Hospital,
+    default_unit: str,
+    normal_high: Fraction | None,
+) -> Read:
+    """Read the ``value[x]`` of an Observation, of its component or of an answer.
+
+    ``normal_high`` is the upper limit printed with the result, in the canonical unit: it gives a
+    result that is only a word its bounds.
+    """
+    match next(((key, element[key]) for key in element if key.startswith("value")), (None, None)):
+        case (None, _) | (_, None):
+            return Read(_absent(element), problem=Problem.ABSENT)
+        case ("valueQuantity" | "valueSimpleQuantity", dict(quantity)):
+            return _quantity(quantity, item, hospital, default_unit)
+        case ("valueInteger" | "valueDecimal", number) if is_number(number):
+            return _number(str(number), Fraction(number), "", _score_unit(item, default_unit), item, hospital)
+        case ("valueBoolean", bool(answer)) if item.kind is Kind.FINDING:
+            return Read(str(answer).lower(), found=answer)
+        case ("valueString", str(text)):
+            return _text(text, item, hospital, default_unit, normal_high)
+        case ("valueCodeableConcept" | "valueCoding", dict(concept)):
+            return _concept(concept, item, hospital, default_unit, normal_high)
+        case ("valueRatio", dict(ratio)):
+            return _ratio(ratio, item)
+        case (name, _):
+            return Read(str(name), problem=Problem.UNREADABLE)
+
+
+def is_number(value: object) -> TypeGuard[int | Decimal]:
+    """Whether a JSON value is a number (true and false are not)."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _absent(element: Mapping[str, Any]) -> str:
+    reason = element.get("dataAbsentReason")
+    codings = listed(reason, "coding") if isinstance(reason, Mapping) else []
+    return f"absent: {codings[0].get('code', '')}" if codings else "no value"
+
+
+def _score_unit(item: Item, default_unit: str) -> str:
+    """A whole number in a form needs no unit where the item has none but points of a score."""
+    return default_unit or ("{score}" if item.unit == "{score}" else "")
+
+
+def _quantity(quantity: Mapping[str, Any], item: Item, hospital: Hospital, default_unit: str) -> Read:
+    number, comparator = quantity.get("value"), str(quantity.get("comparator", ""))
+    unit = quantity.get("code") if quantity.get("system") == UCUM else None
+    spelled = str(unit or quantity.get("unit") or quantity.get("code") or "")
+    sent = f"{comparator}{number if number is not None else ''} {spelled}".strip()
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, int | Decimal)
+        or comparator not in ("", *_COMPARATORS)
+    ):
+        return Read(sent, problem=Problem.UNREADABLE)
+    return _number(sent, Fraction(number), comparator, spelled or default_unit, item, hospital)
+
+
+def _text(text: str, item: Item, hospital: Hospital, default_unit: str, normal_high: Fraction | None) -> Read:
+    plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).strip()
+    word = folded(plain)
+    if word in hospital.words:
+        return _word(text, hospital.words[word], item, normal_high)
+    titre = _TITRE.fullmatch(plain)
+    if titre and item.kind is Kind.TITRE:
+        return Read(text, value=_interval("", Fraction(titre[1])))
+    number = _NUMBER.fullmatch(plain)
+    if number is None:
+        return Read(text, problem=Problem.UNREADABLE)
+    comparator, digits, spelled = number.groups(default="")
+    return _number(text, Fraction(digits), comparator, spelled or default_unit, item, hospital)
+
+
+def _concept(
+    concept: Mapping[str, Any],
+    item: Item,
+    hospital: Hospital,
+    default_unit: str,
+    normal_high: Fraction | None,
+) -> Read:
+    sent = _shown(concept)
+    try:
+        if item.kind in (Kind.LEVEL, Kind.SCALE):
+            level = hospital.target("levels", concept)
+            return _number(sent, Fraction(level), "", item.unit, item, hospital)
+        result = hospital.target("findings", concept)
+        return _word(sent, {"positive": True, "negative": False}.get(result), item, normal_high)
+    except UnknownCode:
+        text = concept.get("text") or concept.get("display")
+        if isinstance(text, str):
+            return _text(text, item, hospital, default_unit, normal_high)
+        return Read(sent, problem=Problem.UNREADABLE)
+    except AmbiguousCode:
+        return Read(sent, problem=Problem.UNREADABLE)
+
+
+def _shown(concept: Mapping[str, Any]) -> str:
+    codings = listed(concept, "coding") or [dict(concept)]
+    return str(concept.get("text") or codings[0].get("display") or codings[0].get("code") or "")
+
+
+def _word(sent: str, answer: Truth, item: Item, normal_high: Fraction | None) -> Read:
+    """Present or absent. Of a quantity, a word says on which side of the printed limit it lies."""
+    if item.kind is Kind.FINDING:
+        return Read(sent, found=answer)
+    if item.kind is not Kind.QUANTITY or answer is None:
+        return Read(sent, problem=Problem.UNREADABLE)
+    value = None
+    if normal_high is not None:
+        value = Interval(normal_high, None, low_open=True) if answer else Interval(Fraction(0), normal_high)
+    return Read(sent, value=value, found=answer)
+
+
+def _ratio(ratio: Mapping[str, Any], item: Item) -> Read:
+    parts = [ratio.get(name, {}) for name in ("numerator", "denominator")]
+    numbers = [part.get("value") if isinstance(part, Mapping) else None for part in parts]
+    sent = f"{numbers[0]}:{numbers[1]}"
+    if item.kind is not Kind.TITRE or numbers[0] != 1 or not is_number(numbers[1]):
+        return Read(sent, problem=Problem.UNREADABLE)
+    comparator = str(parts[1].get("comparator", ""))
+    return Read(sent, value=_interval(comparator, Fraction(numbers[1])))
+
+
+def _number(
+    sent: str, number: Fraction, comparator: str, spelled: str, item: Item, hospital: Hospital
+) -> Read:
+    comparator = _COMPARATORS.get(comparator, "")
+    if item.kind is Kind.LEVEL:
+        if comparator or hospital.unit(spelled) not in _DIMENSIONLESS or number not in item.levels:
+            return Read(sent, problem=Problem.INVALID_LEVEL)
+        return Read(sent, value=_interval("", number))
+    if item.kind not in (Kind.QUANTITY, Kind.SCALE):
+        return Read(sent, problem=Problem.UNREADABLE)
+    if not spelled:
+        return Read(sent, problem=Problem.NO_UNIT)
+    unit = spelled if spelled in item.factors else hospital.unit(spelled)
+    factor = item.factors.get(unit)
+    if factor is None:
+        return Read(sent, unit=unit, problem=Problem.UNKNOWN_UNIT)
+    value = _interval(comparator, number).scaled(factor)
+    if not _believable(value, item):
+        return Read(sent, unit=unit, problem=Problem.IMPLAUSIBLE)
+    return Read(sent, value=value, unit=unit)
+
+
+def _interval(comparator: str, number: Fraction) -> Interval:
+    """What a comparator says; nothing that is measured here lies below 0."""
+    if comparator.startswith("<"):
+        return Interval(min(Fraction(0), number), number, high_open=comparator == "<")
+    if comparator.startswith(">"):
+        return Interval(number, None, low_open=comparator == ">")
+    return Interval(number, number)
+
+
+def _believable(value: Interval, item: Item) -> bool:
+    too_low = item.low is not None and value.high is not None and value.high < item.low
+    too_high = item.high is not None and value.low is not None and value.low > item.high
+    return not (too_low or too_high)
+
+
+def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, unit: str) -> Interval | None:
+    """The laboratory's own range of a result, in the canonical unit; ``unit`` is the result's.
+
+    Only a range for normal persons counts, and one whose unit converts; a range in words is none.
+    """
+    for given in listed(element, "referenceRange"):
+        kind = listed(given["type"], "coding") if isinstance(given.get("type"), Mapping) else []
+        if kind and all(coding.get("code") != "normal" for coding in kind):
+            continue
+        low, high = (_limit(given.get(end), item, hospital, unit) for end in ("low", "high"))
+        if low is not None or high is not None:
+            return Interval(low, high)
+    return None
+
+
+def _limit(quantity: object, item: Item, hospital: Hospital, unit: str) -> Fraction | None:
+    if not isinstance(quantity, Mapping):
+        return None
+    number = quantity.get("value")
+    if not is_number(number):
+        return None
+    spelled = quantity.get("code") if quantity.get("system") == UCUM else quantity.get("unit")
+    own = str(spelled or unit)
+    factor = item.factors.get(own if own in item.factors else hospital.unit(own))
+    return None if factor is None else Fraction(number) * factor

@@ -1,0 +1,59 @@
+"""Hočevar ultrasound score of the salivary glands: five components in four glands, 0 to 48.
+
+Echogenicity 0-1, homogeneity, hypoechogenic areas and border 0-3, hyperechogenic reflections 0-3 in
+parotids and 0-1 in submandibular glands: 2 × 13 + 2 × 11 = 48. Hočevar Rheumatology 2005;44:768-72.
+A missing grade makes the sum missing; one side is never doubled. Dossier §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from fhir_adapter.scores.branches import UNUSED, Branch, compared, value_of, was_done
+from fhir_adapter.scores.outcome import at_visit, change, difference_of, interval_of, percent
+from fhir_adapter.trial.items import HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, ITEMS, OutcomeCode
+from fhir_adapter.trial.types import Outcome
+from fhir_adapter.trial.values import Interval, fell_by, total
+from fhir_adapter.trial.windows import Evidence
+
+GRADES = tuple(f"hocevar-{gland}-{component}" for gland in HOCEVAR_GLANDS for component in HOCEVAR_COMPONENTS)
+"""The 20 grades."""
+TOTAL = "hocevar-total"
+
+
+def summed(grades: Mapping[str, Interval | None]) -> Interval | None:
+    """The sum of the 20 grades by item; a missing one lies between 0 and its highest. None of none."""
+    if all(grades.get(item) is None for item in GRADES):
+        return None
+    return total(
+        grades.get(item) or Interval(Fraction(0), Fraction(ITEMS[item].levels[-1])) for item in GRADES
+    )
+
+
+def score(evidence: Evidence) -> Outcome:
+    """The score at one visit, from its 20 grades, else from the total that was recorded."""
+    parts = summed({item: value_of(evidence.at(item)) for item in GRADES})
+    recorded = value_of(evidence.at(TOTAL))
+    value, flags = parts, tuple[str, ...]()
+    if recorded is not None and (parts is None or parts.exact is None):
+        value, flags = recorded, ("total-as-recorded",)
+    elif recorded is not None and recorded != parts:
+        flags = ("total-disagrees",)
+    items = GRADES if evidence.at(TOTAL) is None else (*GRADES, TOTAL)
+    return at_visit(OutcomeCode.HOCEVAR, evidence, items, value, (), flags)
+
+
+def score_change(before: Outcome, after: Outcome) -> Outcome:
+    """The change of the score, absolute and in per cent."""
+    return change(
+        OutcomeCode.HOCEVAR_CHANGE, before, after, difference_of(before, after), [percent(before, after)]
+    )
+
+
+def branch(baseline: Evidence, followup: Evidence, share: Fraction) -> Branch:
+    """The ultrasound as one of two tests of the salivary glands; from 0 it cannot fall (§14.11)."""
+    if not was_done(baseline, followup, items=(*GRADES, TOTAL)):
+        return UNUSED
+    before, after = interval_of(score(baseline)), interval_of(score(followup))
+    return Branch(True, compared(before, after, lambda first, second: fell_by(first, second, share)))

@@ -1,0 +1,385 @@
+"""Reads the files that people write: the study file, the protocol file, a hospital's mapping folder.
+
+Each is checked against its JSON schema (``schemas/``); an error names the file, the key and what is
+allowed there. Nothing is read here that holds a secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fhir_adapter import shipped
+from fhir_adapter.errors import StudyFileError, UnknownName
+from fhir_adapter.trial.protocol import (
+    CalendarRule,
+    EssdaiRule,
+    EsspriRule,
+    HocevarRule,
+    Protocol,
+    Reading,
+    ResponseRule,
+    SalivaryFlowRule,
+    SchirmerRule,
+    StarRule,
+    VisitRule,
+)
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+STUDY_FILE = "study.toml"
+"""The name that the commands look for in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server or a folder; exactly one of both. Credentials are named here, never held."""
+
+    server: str | None
+    folder: Path | None
+    token_env: str | None = None
+    token_file: Path | None = None
+
+    def __str__(self) -> str:
+        return self.server or str(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One place that data come from, and the mapping folder that speaks its codes."""
+
+    name: str
+    place: Place
+    mapping: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantsSpec:
+    """Who names the participants: the ResearchSubjects of a source, or a CSV file.
+
+    ``identifier_system`` is the system of the study's own numbers; ``match`` is the name, in the settings
+    of each mapping folder, of the identifier by which one patient is known in every source.
+    """
+
+    source: str | None
+    file: Path | None
+    identifier_system: str
+    match: str
+
+
+@dataclass(frozen=True, slots=True)
+class MappingFolder:
+    """A hospital's mapping folder as it was read: its ConceptMaps, its settings, its digest."""
+
+    path: Path
+    concept_maps: tuple[Mapping[str, Any], ...]
+    settings: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One study: what it is called, its protocol, where its data come from and where results go.
+
+    ``identifier`` is the study's identifier as (system, value); ``digest`` is the SHA-256 of the file.
+    """
+
+    path: Path
+    identifier: tuple[str, str]
+    protocol: Protocol
+    timezone: ZoneInfo
+    sources: tuple[SourceSpec, ...]
+    participants: ParticipantsSpec
+    target: Place
+    workspace: Path
+    digest: str
+
+
+def find(path: Path) -> Path:
+    """The study file at ``path``: itself, or ``study.toml`` in that folder. Raises StudyFileError."""
+    if path.is_file():
+        return path
+    if (path / STUDY_FILE).is_file():
+        return path / STUDY_FILE
+    raise StudyFileError(
+        f"There is no {STUDY_FILE}.", where=str(path), remedy="Write one with `fhir-adapter init`."
+    )
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file. Paths in it are taken from its own folder. Raises StudyFileError or UnknownName."""
+    return study_from_text(_read(path), path)
+
+
+def study_from_text(text: bytes, path: Path) -> Study:
+    """The study that ``text`` describes, as if it stood in the file ``path``."""
+    document = _toml(text, path)
+    _check(document, "study", path)
+    study, home = document["study"], path.parent
+    system, _, value = study["identifier"].partition("|")
+    sources = tuple(_source(entry, home) for entry in document["source"])
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise StudyFileError("Two sources have one name.", where=f"{path}: source.name")
+    named = document["participants"]
+    if named.get("source") not in (None, *names):
+        raise StudyFileError(
+            f"There is no source {named['source']!r}.",
+            where=f"{path}: participants.source",
+            remedy=f"Sources are: {', '.join(names)}.",
+        )
+    return Study(
+        path=path,
+        identifier=(system, value),
+        protocol=read_protocol(_protocol_file(study["protocol"], home)),
+        timezone=_zone(study["timezone"], f"{path}: study.timezone"),
+        sources=sources,
+        participants=ParticipantsSpec(
+            named.get("source"),
+            home / named["file"] if "file" in named else None,
+            named["identifier_system"],
+            named["match"],
+        ),
+        target=_place(document["target"], home),
+        workspace=home / study["workspace"],
+        digest=_digest(text),
+    )
+
+
+def _source(entry: Mapping[str, Any], home: Path) -> SourceSpec:
+    return SourceSpec(entry["name"], _place(entry, home), _mapping_path(entry["mapping"], home))
+
+
+def _place(entry: Mapping[str, Any], home: Path) -> Place:
+    return Place(
+        entry.get("server"),
+        home / entry["folder"] if "folder" in entry else None,
+        entry.get("token_env"),
+        home / entry["token_file"] if "token_file" in entry else None,
+    )
+
+
+def _mapping_path(name: str, home: Path) -> Path:
+    for path in (home / name, shipped.MAPPINGS / name):
+        if path.is_dir():
+            return path
+    known = ", ".join(sorted(path.name for path in shipped.MAPPINGS.iterdir() if path.is_dir()))
+    raise UnknownName(
+        f"There is no mapping folder {name!r}.", remedy=f"Name a folder, or one that ships: {known}."
+    )
+
+
+def _protocol_file(name: str, home: Path) -> Path:
+    for path in (home / name, shipped.PROTOCOLS / f"{name.lower()}.toml"):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in shipped.PROTOCOLS.glob("*.toml")))
+    raise UnknownName(f"There is no protocol {name!r}.", remedy=f"Name a file, or one that ships: {known}.")
+
+
+def read_mapping(path: Path) -> MappingFolder:
+    """Read a hospital's mapping folder. Raises StudyFileError naming the file and the key."""
+    settings_file = path / "settings.toml"
+    text = _read(settings_file)
+    settings = _toml(text, settings_file)
+    _check(settings, "settings", settings_file)
+    if "timezone" in settings:
+        _zone(settings["timezone"], f"{settings_file}: timezone")
+    files = sorted(path.glob("ConceptMap-*.json"))
+    if not files:
+        raise StudyFileError("There is no ConceptMap-*.json.", where=str(path))
+    texts = [_read(file) for file in files]
+    maps = tuple(_json(text, file) for text, file in zip(texts, files, strict=True))
+    return MappingFolder(path, maps, settings, _digest(text, *texts))
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read a protocol file. Raises StudyFileError naming the key and what is allowed."""
+    text = _read(path)
+    document = _toml(text, path)
+    _check(document, "protocol", path)
+    visits = {
+        name: VisitRule(name, rule["sentence"], rule["day"], rule["before"], rule["after"],
+                        rule.get("before_by_item", {}))
+        for name, rule in document["visits"].items()
+    }  # fmt: skip
+    outcomes = document["outcomes"]
+    for name, outcome in outcomes.items():
+        unknown = [visit for visit in outcome["visits"] if visit not in visits]
+        if unknown:
+            raise StudyFileError(
+                f"There is no visit {unknown[0]!r}.",
+                where=f"{path}: outcomes.{name}.visits",
+                remedy=f"Visits are: {', '.join(visits)}.",
+            )
+    _complete(outcomes, visits, path)
+    head = document["protocol"]
+    return Protocol(
+        id=head["id"],
+        registry=head["registry"],
+        title=head["title"],
+        anchor=_reading(document["anchor"]),
+        visits=visits,
+        counting_statuses=tuple(head["counting_statuses"]),
+        essdai=_rule(EssdaiRule, outcomes.get("essdai")),
+        esspri=_rule(EsspriRule, outcomes.get("esspri")),
+        schirmer=_rule(SchirmerRule, outcomes.get("schirmer")),
+        salivary_flow=_rule(SalivaryFlowRule, outcomes.get("salivary-flow")),
+        hocevar=_rule(HocevarRule, outcomes.get("hocevar")),
+        star=_rule(StarRule, outcomes.get("star")),
+        response=_rule(ResponseRule, outcomes.get("response")),
+        calendar=_rule(CalendarRule, document.get("calendar")),
+        digest=_digest(text),
+    )
+
+
+def _complete(outcomes: Mapping[str, Any], visits: Mapping[str, VisitRule], path: Path) -> None:
+    """Every change needs its baseline, and STAR needs the two indices that it is made of."""
+    first = min(visits.values(), key=lambda rule: rule.day).name
+    for name in ("essdai", "esspri", "schirmer", "salivary-flow", "hocevar"):
+        if name in outcomes and first not in outcomes[name]["visits"]:
+            raise StudyFileError(
+                "The baseline is missing.",
+                where=f"{path}: outcomes.{name}.visits",
+                remedy=f"Add {first!r}: each change is counted from it.",
+            )
+    for name in ("star", "response"):
+        if first in outcomes.get(name, {"visits": ()})["visits"]:
+            raise StudyFileError(
+                f"{first!r} is the baseline, which cannot be compared with itself.",
+                where=f"{path}: outcomes.{name}.visits",
+            )
+    if "star" in outcomes:
+        for part in ("essdai", "esspri"):
+            missing = set(outcomes["star"]["visits"]) - set(outcomes.get(part, {"visits": ()})["visits"])
+            if missing:
+                raise StudyFileError(
+                    f"STAR needs {part} at {', '.join(sorted(missing))}.",
+                    where=f"{path}: outcomes.{part}.visits",
+                )
+
+
+_Rule = TypeVar("_Rule")
+
+
+def _rule(kind: type[_Rule], table: Mapping[str, Any] | None) -> _Rule | None:
+    """A rule from its table: readings by name, numbers exact."""
+    if table is None:
+        return None
+    fields: dict[str, Any] = {key: _exact(value) for key, value in table.items() if key != "readings"}
+    if "visits" in fields:
+        fields["visits"] = tuple(fields["visits"])
+    for name, reading in table.get("readings", {}).items():
+        fields[_READING_FIELDS.get(name, f"{name}_reading")] = _reading(reading)
+    whole = {"threshold", "rituximab_gap", "belimumab_after_rituximab", "belimumab_gap", "last_day"}
+    return kind(**{key: int(value) if key in whole else value for key, value in fields.items()})
+
+
+_READING_FIELDS = {"markers": "marker_reading"}
+
+
+def _exact(value: Any) -> Any:
+    return Fraction(value) if isinstance(value, int | Decimal) else value
+
+
+def _reading(table: Mapping[str, Any]) -> Reading:
+    default = table["default"]
+    return Reading(
+        table["sentence"], default, tuple(name for name in table["alternatives"] if name != default)
+    )
+
+
+def _zone(name: str, where: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise StudyFileError(
+            f"{name!r} is no time zone.", where=where, remedy='Write one such as "Asia/Shanghai".'
+        ) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise StudyFileError(f"The file cannot be read: {fault.strerror}.", where=str(path)) from None
+
+
+def _toml(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode("utf-8"), parse_float=Decimal)
+    except UnicodeDecodeError:
+        raise StudyFileError("The file is not UTF-8.", where=str(path)) from None
+    except tomllib.TOMLDecodeError as fault:
+        raise StudyFileError(f"This is not TOML: {fault}.", where=str(path)) from None
+
+
+def _json(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as fault:
+        raise StudyFileError(f"This is not JSON: {fault}.", where=str(path)) from None
+    if not isinstance(document, dict) or document.get("resourceType") != "ConceptMap":
+        raise StudyFileError("This is not a ConceptMap.", where=str(path))
+    return document
+
+
+def _check(document: Mapping[str, Any], schema: str, path: Path) -> None:
+    from jsonschema.exceptions import best_match
+
+    fault = best_match(_validator(schema).iter_errors(document))
+    if fault is not None:
+        key = ".".join(str(part) for part in fault.absolute_path)
+        what, remedy = _sentence(fault)
+        raise StudyFileError(what, where=f"{path}: {key}" if key else str(path), remedy=remedy)
+
+
+@cache
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads((shipped.SCHEMAS / f"{schema}.schema.json").read_bytes()))
+
+
+def _sentence(fault: ValidationError) -> tuple[str, str]:
+    """A schema's complaint in words that a person can act on."""
+    asked: Any = fault.validator_value
+    instance: Any = fault.instance
+    match fault.validator:
+        case "additionalProperties":
+            known = fault.schema.get("properties", {}) if isinstance(fault.schema, Mapping) else {}
+            extra = [key for key in instance if key not in known]
+            return f"The key {extra[0]!r} is not known.", f"Allowed are: {', '.join(known)}."
+        case "required":
+            missing = [key for key in asked if key not in instance]
+            return f"The key {missing[0]!r} is missing.", ""
+        case "enum":
+            allowed = ", ".join(map(repr, asked))
+            return f"{instance!r} is not allowed here.", f"Allowed are: {allowed}."
+        case "oneOf":
+            choices = " or ".join(repr(choice["required"][0]) for choice in asked)
+            return f"Exactly one of {choices} is wanted.", ""
+        case "type":
+            return f"This should be of the type {asked}.", ""
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            words = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
+            return f"{instance} is not allowed here.", f"It must be {words[fault.validator]} {asked}."
+        case _:
+            return f"{fault.message}.", ""
+
+
+def _digest(*texts: bytes) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return digest.hexdigest()

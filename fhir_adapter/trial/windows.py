@@ -1,0 +1,188 @@
+"""Visits of one participant, and which measurement stands for an item at a visit (dossier §6.4, §13, §14)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from fhir_adapter.trial.protocol import Protocol, VisitRule
+from fhir_adapter.trial.types import Dose, Measurement, Problem, Visit
+
+
+def visit_of(rule: VisitRule, anchor: date) -> Visit:
+    """The days of a visit whose week 0 is ``anchor``."""
+    target = anchor + timedelta(days=rule.day)
+    return Visit(
+        rule.name,
+        target - timedelta(days=rule.before),
+        target,
+        target + timedelta(days=rule.after),
+        {item: target - timedelta(days=days) for item, days in rule.before_by_item.items()},
+    )
+
+
+def first_day(visit: Visit, item: str) -> date:
+    """The first day that counts for ``item``; families such as ``hocevar`` speak for all their items."""
+    for family, day in visit.first_by_item.items():
+        if item == family or item.startswith(f"{family}-"):
+            return day
+    return visit.first
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What stands for each item at one visit of one participant.
+
+    ``window`` is None where the anchor dose was not given; ``due`` says that the window has closed.
+    ``chosen`` holds the one measurement of each item, usable or refused.
+    """
+
+    subject: str
+    visit: str
+    window: Visit | None
+    due: bool
+    chosen: Mapping[str, Measurement]
+
+    def at(self, item: str) -> Measurement | None:
+        """The measurement of ``item``, whether it can be used or not."""
+        return self.chosen.get(item)
+
+    def of(self, items: Iterable[str]) -> tuple[Measurement, ...]:
+        """The measurements of those of the ``items`` that were recorded at all."""
+        return tuple(self.chosen[item] for item in items if item in self.chosen)
+
+
+def evidence(
+    subject: str,
+    rule: VisitRule,
+    anchor: Dose | None,
+    measurements: Mapping[str, Sequence[Measurement]],
+    as_of: date,
+    *,
+    baseline: bool,
+) -> Evidence:
+    """Choose each item's measurement at the visit.
+
+    ``measurements`` are those of the participant by item, settled (see ``settled``). Before treatment,
+    that is at a baseline, only what precedes the anchor dose counts: by time where both have one,
+    else by day (§14.18).
+    """
+    if anchor is None:
+        return Evidence(subject, rule.name, None, False, {})
+    window = visit_of(rule, anchor.day)
+    if as_of <= window.last:
+        return Evidence(subject, rule.name, window, False, {})
+    start = anchor.at.instant if baseline else None
+    chosen = {}
+    for item, candidates in measurements.items():
+        first = first_day(window, item)
+        inside = [
+            candidate
+            for candidate in candidates
+            if first <= candidate.at.first
+            and candidate.at.last <= window.last
+            and not (start and candidate.at.instant and candidate.at.instant >= start)
+        ]
+        if inside:
+            chosen[item] = _nearest(inside, window.target)
+    return Evidence(subject, rule.name, window, True, chosen)
+
+
+def _nearest(candidates: Sequence[Measurement], target: date) -> Measurement:
+    """The candidate nearest to the target day, ties to the earlier (§14.3).
+
+    A statement that there is no result never stands in the way of a result; a refused value does (§14.19).
+    """
+
+    def distance(candidate: Measurement) -> tuple[bool, int, tuple[date, float]]:
+        days = max(abs((candidate.at.first - target).days), abs((candidate.at.last - target).days))
+        return (candidate.problem is Problem.ABSENT, days, candidate.at.order)
+
+    return min(candidates, key=distance)
+
+
+def settled(measurements: Iterable[Measurement]) -> dict[str, tuple[Measurement, ...]]:
+    """The measurements of one participant by item, with corrections and duplicates settled.
+
+    A correction replaces what it corrects (§14.4). The same value at the same time under several ids is
+    one measurement with all origins; different values at the same time are one measurement without a
+    value, whose problem is the conflict (§13). The order of the input does not matter.
+    """
+    by_item: dict[str, list[Measurement]] = defaultdict(list)
+    for measurement in measurements:
+        by_item[measurement.item].append(measurement)
+    return {item: _settled(group) for item, group in sorted(by_item.items())}
+
+
+def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
+    corrections = [measurement for measurement in group if measurement.corrects]
+    standing = [
+        measurement
+        for measurement in group
+        if not any(_corrects(correction, measurement) for correction in corrections)
+    ]
+    by_time: dict[object, list[Measurement]] = defaultdict(list)
+    for measurement in sorted(standing, key=lambda each: each.origins):
+        at = measurement.at
+        by_time[at.instant or (at.first, at.last)].append(measurement)
+    merged = [_merged(same_time) for same_time in by_time.values()]
+    return tuple(sorted(merged, key=lambda each: (each.at.order, each.at.last, each.origins)))
+
+
+def _corrects(correction: Measurement, other: Measurement) -> bool:
+    """Whether ``correction`` names ``other`` or shares a specimen or an accession number with it."""
+    if correction is other or other.origins == correction.origins:
+        return False
+    names = {f"{origin.type}/{origin.id}" for origin in other.origins}
+    if correction.links & names:
+        return True
+    return not other.corrects and bool(correction.links & other.links)
+
+
+def _merged(same_time: list[Measurement]) -> Measurement:
+    first = same_time[0]
+    if len(same_time) == 1:
+        return first
+    stated = [each for each in same_time if each.problem is not Problem.ABSENT] or same_time
+    origins = tuple(sorted({origin for each in stated for origin in each.origins}))
+    kept = stated[0]
+    if all(
+        (each.value, each.found, each.problem) == (kept.value, kept.found, kept.problem) for each in stated
+    ):
+        return replace(kept, origins=origins)
+    sent = " | ".join(sorted({each.sent for each in stated}))
+    return replace(
+        kept, value=None, found=None, normal=None, problem=Problem.CONFLICT, sent=sent, origins=origins
+    )
+
+
+def anchors(doses: Sequence[Dose], consent: date | None, protocol: Protocol) -> dict[str, Dose | None]:
+    """The dose that each anchor counts from, or None where it was not given (dossier §7, §14.5).
+
+    Day 0 is the first rituximab on or after consent; what was given before is history. The last
+    rituximab is the last one not after the first belimumab, so that a later course moves nothing.
+    """
+    given = [dose for dose in doses if dose.given and (consent is None or dose.day >= consent)]
+    rituximab = course(given, "rituximab")
+    first = rituximab[0] if rituximab else None
+    belimumab = [dose for dose in course(given, "belimumab") if first is None or dose.day >= first.day]
+    last = None
+    if rituximab:
+        before = [dose for dose in rituximab if not belimumab or dose.day <= belimumab[0].day]
+        last = before[-1]
+    found: dict[str, Dose | None] = {
+        "first-rituximab": first,
+        "last-rituximab": last,
+        "first-belimumab": belimumab[0] if belimumab else None,
+    }
+    wanted = (protocol.anchor.default, *protocol.anchor.alternatives)
+    return {name: found[name] for name in wanted}
+
+
+def course(doses: Iterable[Dose], drug: str) -> list[Dose]:
+    """The doses of one drug that were given, in order of their days."""
+    return sorted(
+        (dose for dose in doses if dose.drug == drug and dose.given), key=lambda dose: dose.at.order
+    )
