@@ -12,18 +12,18 @@ from typing import Final
 import msgspec
 
 from fhir_adapter.errors import Conflict, FileFault, Finding
-from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Received, encode
+from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, UNREADABLE, Head, Received, encode, peek
 from fhir_adapter.exchange.transaction import Answer, Entry, check
 
 SUFFIXES: Final = (".ndjson", ".ndjson.gz", ".json")
 
 
-class _Kind(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815 - FHIR's own name
+class _Kind(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
 
 
-class _BundleEntry(msgspec.Struct):
-    fullUrl: str = ""  # noqa: N815
+class _BundleEntry(msgspec.Struct, rename="camel"):
+    full_url: str = ""
     resource: msgspec.Raw = msgspec.Raw()
 
 
@@ -121,8 +121,10 @@ class Folder:
             except OSError as fault:
                 raise _unreadable(path, fault) from None
 
-    def _look(self, text: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
-        """What is in one line or one file."""
+    def _look(
+        self, text: bytes, place: str, types: Container[str], full_url: str = ""
+    ) -> Iterator[Received | Finding]:
+        """What is in one line, one file, or one entry of a Bundle."""
         body = text.removeprefix(BYTE_ORDER_MARK).strip()
         if not body:
             return
@@ -130,53 +132,38 @@ class Folder:
             head = msgspec.json.decode(body, type=Head)
         except msgspec.ValidationError as fault:
             # JSON of another shape than we look for; in a type that nobody asked for it may be so
-            kind = _kind(body)
-            if not kind or kind in types:
+            kind = peek(body, _Kind)
+            if kind is None or not kind.resource_type or kind.resource_type in types:
                 yield self._finding(place, f"it has no resource's shape: {fault}.")
-            return
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        except UNREADABLE as fault:
             yield self._finding(place, _no_json(fault))
-            return
-        if head.resourceType == "Bundle" and "Bundle" not in types:
-            yield from self._unpack(body, place, types)
-        elif not head.resourceType:
-            yield self._finding(place, "it has no resourceType.")
-        elif head.resourceType in types:
-            yield self._one(head, body, place, "")
+        else:
+            if head.resource_type == "Bundle" and "Bundle" not in types:
+                yield from self._unpack(body, place, types)
+            elif not head.resource_type:
+                yield self._finding(place, "it has no resourceType.")
+            elif head.resource_type in types:
+                yield self._one(head, body, place, full_url)
 
     def _unpack(self, body: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
-        """The resources of a Bundle."""
-        try:
-            bundle = msgspec.json.decode(body, type=_Bundle)
-        except msgspec.ValidationError as fault:
-            yield self._finding(place, f"it has no Bundle's shape: {fault}.")
+        bundle = peek(body, _Bundle)
+        if bundle is None:
+            yield self._finding(place, "it has no Bundle's shape.")
             return
         for number, entry in enumerate(bundle.entry):
-            resource = bytes(entry.resource)
-            if not resource:
-                continue
-            here = f"{place} entry[{number}]"
-            try:
-                head = msgspec.json.decode(resource, type=Head)
-            except msgspec.ValidationError as fault:
-                kind = _kind(resource)
-                if not kind or kind in types:
-                    yield self._finding(here, f"it has no resource's shape: {fault}.")
-                continue
-            if head.resourceType in types:
-                yield self._one(head, resource, here, entry.fullUrl)
+            yield from self._look(bytes(entry.resource), f"{place} entry[{number}]", types, entry.full_url)
 
     def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
         if not ID.fullmatch(head.id):
-            return self._finding(place, f"the {head.resourceType} has no id, or one that is none.")
+            return self._finding(place, f"the {head.resource_type} has no id, or one that is none.")
         try:
             body.decode()  # msgspec skips over bytes that are no UTF-8
         except UnicodeDecodeError:
             return self._finding(place, "it is not UTF-8.")
-        url = full_url or f"{head.resourceType}/{head.id}"
-        if full_url.startswith("http") and head.meta.versionId and "/_history/" not in full_url:
-            url += f"/_history/{head.meta.versionId}"
-        return Received(head.resourceType, head.id, head.version_of(body), head.meta.lastUpdated, url, body)
+        url = full_url or f"{head.resource_type}/{head.id}"
+        if full_url.startswith("http") and head.version_id and "/_history/" not in full_url:
+            url += f"/_history/{head.version_id}"
+        return Received(head.resource_type, head.id, head.version_of(body), head.meta.last_updated, url, body)
 
     def _finding(self, place: str, what: str) -> Finding:
         return Finding(self.name, place, "", what, "Have the file exported again, or mend the line.")
@@ -196,8 +183,8 @@ class _Plan:
         standing: dict[str, tuple[Head, bytes]] = {}
         for number, line in enumerate(_lines(path)):
             body = line.removeprefix(BYTE_ORDER_MARK).strip()
-            head = _head(body)
-            if head is not None and head.resourceType == kind and head.id in mine:
+            head = peek(body, Head)
+            if head is not None and head.resource_type == kind and head.id in mine:
                 self._gives_way[number] = head.id
                 standing[head.id] = (head, body)
         for id, entry in mine.items():
@@ -214,7 +201,7 @@ class _Plan:
                 )
         version = "1"
         if standing:
-            old = standing[0].meta.versionId
+            old = standing[0].version_id
             if old and _versioned(entry, old) == standing[1]:
                 self._new[id] = standing[1]
                 self.answers[entry.url] = Answer(200, old, entry.url)
@@ -264,20 +251,6 @@ def _lines(path: Path) -> Iterator[bytes]:
             yield from lines
     except FileNotFoundError:
         return
-
-
-def _head(body: bytes) -> Head | None:
-    try:
-        return msgspec.json.decode(body, type=Head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _kind(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Kind).resourceType
-    except msgspec.ValidationError:
-        return ""
 
 
 def _no_json(fault: Exception) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,6 +19,11 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # FHIR allows 64 of [A-Za-z0-9-.]. Real servers give longer ids and underscores; what could break out of
 # a URL, a file name or a line of a report (slashes, blanks, control characters) is no id anywhere.
 ID = re.compile(r"[A-Za-z0-9\-._]{1,255}")
+
+# All that decoding strange bytes can raise. A UnicodeDecodeError carries the whole text: never chain it.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_Shape = TypeVar("_Shape")
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -30,7 +35,7 @@ class Received:
 
     - ``type``, ``id``: its ``resourceType`` and ``id``.
     - ``version``: ``meta.versionId``, or ``"sha256:<hex of body>"`` where there is none.
-    - ``last_updated``: ``meta.lastUpdated`` as written, or ``""``.
+    - ``last_updated``: ``meta.last_updated`` as written, or ``""``.
     - ``url``: ``<base>/Observation/1/_history/4`` on a server (without ``_history`` where the server gives no
       version); in a folder the ``fullUrl`` of its Bundle entry, else ``Observation/1``.
     - ``body``: the JSON text of this one resource, untouched (1.50 stays 1.50).
@@ -44,23 +49,36 @@ class Received:
     body: bytes
 
 
-class Meta(msgspec.Struct):
+class Meta(msgspec.Struct, rename="camel"):
     """The two elements of ``meta`` that are looked at before a resource is decoded."""
 
-    versionId: str = ""  # noqa: N815 - FHIR's own names
-    lastUpdated: str = ""  # noqa: N815
+    version_id: str = ""
+    last_updated: str = ""
 
 
-class Head(msgspec.Struct):
+class Head(msgspec.Struct, rename="camel"):
     """The few elements that are looked at first; all others are skipped, which costs little."""
 
-    resourceType: str = ""  # noqa: N815
+    resource_type: str = ""
     id: str = ""
     meta: Meta = msgspec.field(default_factory=Meta)
 
+    @property
+    def version_id(self) -> str:
+        """``meta.versionId``, or ``""`` where there is none that could stand in a URL or an ETag."""
+        return self.meta.version_id if ID.fullmatch(self.meta.version_id) else ""
+
     def version_of(self, body: bytes) -> str:
         """``meta.versionId``, or the hash of ``body`` where the source gives no version."""
-        return self.meta.versionId or f"sha256:{hashlib.sha256(body).hexdigest()}"
+        return self.version_id or f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def peek(body: bytes | msgspec.Raw, shape: type[_Shape]) -> _Shape | None:
+    """The elements of ``body`` that ``shape`` names, all others skipped; None where it has another shape."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except UNREADABLE:
+        return None
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -70,8 +88,7 @@ def decode(body: bytes) -> dict[str, Any]:
     """
     try:
         found = _decoder.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        # `from None`: a UnicodeDecodeError carries the whole body
+    except UNREADABLE as fault:
         raise ValueError(f"it is not JSON ({type(fault).__name__})") from None
     if not isinstance(found, dict):
         raise ValueError("it is JSON, but not an object")

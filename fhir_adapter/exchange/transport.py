@@ -1,7 +1,7 @@
 """One HTTP request to one server: time limits, retries, redirects, and whom the credentials are shown to.
 
-The loop in ``Transport._ask`` reads from top to bottom. What an answer means is not decided here, but for
-401 and for what retrying cannot mend.
+The loop in ``Transport._ask`` reads from top to bottom. What comes back is an answer of success; all others
+are raised.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import email.utils
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
@@ -19,7 +19,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3.exceptions
 
-from fhir_adapter.errors import ServerError, Unauthorized
+from fhir_adapter.errors import Conflict, Refused, ServerError, Unauthorized
+from fhir_adapter.exchange.bundle import said
 from fhir_adapter.exchange.credentials import Credentials
 
 # urllib3 logs each URL with its query, in which patients' ids stand.
@@ -33,6 +34,7 @@ BODY_TIMEOUTS: Final = 4  # a whole body may take so many times the time limit o
 
 RETRIED: Final = frozenset(
     {
+        408,  # the request came too slowly
         429,  # too many requests: the server says when to come again
         500,  # so generic that a short fault and a lasting one look the same
         502,  # the gateway lost the server
@@ -58,7 +60,7 @@ class Reply:
     url: str
 
 
-class _Broken(Exception):  # noqa: N818 - never leaves this module
+class _Broken(Exception):
     """No whole answer came. ``sent`` is False where it is certain that the request never left."""
 
     def __init__(self, what: str, *, sent: bool) -> None:
@@ -94,6 +96,17 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return min(max(seconds, 0.0), MAX_WAIT)
 
 
+class _Session(requests.Session):
+    """A session that follows no redirect.
+
+    ``allow_redirects=False`` is not enough: ``requests`` then still reads the body of a redirect, without any
+    limit, and stumbles over a Location that is no address.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, whatever the answer says."""
+
+
 class Transport:
     """Requests to the server at ``base``; the credentials are shown to its origin only.
 
@@ -115,23 +128,38 @@ class Transport:
         self._origin = origin(base)
         self._credentials = credentials
         self._timeout = timeout
-        self._attempts = attempts
+        self._attempts = max(attempts, 1)
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = _Session()
 
-    def get(self, url: str, what: str) -> Reply:
-        """GET ``url``; ``what`` names the request in errors. Any status but 401 comes back.
+    def get(self, url: str, what: str, values: Sequence[str] = ()) -> Reply:
+        """GET ``url``; ``what`` names the request in errors, in which none of ``values`` is quoted.
 
-        Raises ``ServerError`` when no answer comes after all tries, ``Unauthorized`` on 401.
+        Raises ``Unauthorized`` on 401, ``Refused`` on another 4xx, ``ServerError`` when no answer comes after
+        all tries.
         """
-        return self._ask("GET", url, None, what)
+        reply = self._ask("GET", url, None, what)
+        if reply.status >= 300:
+            raise self._refused(reply, what, values)
+        return reply
 
     def post(self, url: str, body: bytes, what: str) -> Reply:
-        """POST ``body`` once; again only where it is certain that nothing was carried out.
+        """POST a transaction once; again only where it is certain that nothing was carried out.
 
-        Raises ``ServerError`` when no answer comes: then it is not known what was carried out.
+        Raises ``Unauthorized`` on 401, ``Conflict`` on 409 and 412, ``Refused`` on another 4xx, and
+        ``ServerError`` when no answer comes: then it is not known what was carried out.
         """
-        return self._ask("POST", url, body, what)
+        reply = self._ask("POST", url, body, what)
+        if reply.status in (409, 412):
+            raise Conflict(
+                f"what is to be written collides with what is there ({reply.status}). {said(reply.body)}",
+                where=self.where(what),
+                remedy="Read the resources again, then decide.",
+                status=reply.status,
+            )
+        if reply.status >= 300:
+            raise self._refused(reply, what, None)
+        return reply
 
     def close(self) -> None:
         """Close the connections."""
@@ -140,6 +168,17 @@ class Transport:
     def where(self, what: str) -> str:
         """The place for an error: the source's name, the server, the request."""
         return f"{self.name} ({self.base}) {what}".rstrip()
+
+    def _refused(self, reply: Reply, what: str, values: Sequence[str] | None) -> ServerError:
+        kind = Refused if 400 <= reply.status < 500 else ServerError
+        return kind(
+            f"it refuses ({reply.status}). {said(reply.body, values)}".rstrip(),
+            where=self.where(what),
+            remedy="Ask for other parameters, or ask the server's operator for the right to this."
+            if kind is Refused and values is not None
+            else "Ask the server's operator.",
+            status=reply.status,
+        )
 
     def _ask(self, method: str, url: str, body: bytes | None, what: str) -> Reply:
         started = time.monotonic()
@@ -232,7 +271,7 @@ class Transport:
             headers["Prefer"] = "return=minimal"
         own = origin(url) == self._origin
         # Cookies are as good as credentials, and the jar does not look at the port: strangers get none.
-        session = self._session if own else requests.Session()
+        session = self._session if own else _Session()
         try:
             with session.request(
                 method,
@@ -241,15 +280,14 @@ class Transport:
                 headers=headers,
                 auth=self._authorize if own else _no_credentials,
                 timeout=self._timeout,
-                allow_redirects=False,
                 stream=True,
             ) as response:
                 return Reply(response.status_code, response.headers, self._body(response), url)
         except requests.exceptions.SSLError as fault:
             raise ServerError(
-                "its certificate does not hold.",
+                "no secure connection comes about: its certificate does not hold, or it speaks no TLS.",
                 where=self.where(""),
-                remedy="Name the authority that signed it in REQUESTS_CA_BUNDLE.",
+                remedy="Name a file with the authority that signed it in REQUESTS_CA_BUNDLE.",
             ) from fault
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as fault:
             raise ServerError("its address cannot be used.", where=self.where("")) from fault

@@ -1,0 +1,132 @@
+"""What servers answer with: Bundles, cut into the bytes of their resources, and OperationOutcomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Received, peek
+
+MAX_TEXT: Final = 200
+
+
+class Link(msgspec.Struct):
+    """To another page."""
+
+    relation: str = ""
+    url: str = ""
+
+
+class _Mode(msgspec.Struct):
+    mode: str = "match"
+
+
+class Response(msgspec.Struct):
+    """What a server says of one entry of a transaction."""
+
+    status: str = ""
+    location: str = ""
+    etag: str = ""
+    outcome: msgspec.Raw = msgspec.Raw()
+
+
+class BundleEntry(msgspec.Struct, rename="camel"):
+    """One entry; the resource is the bytes that stand there."""
+
+    full_url: str = ""
+    resource: msgspec.Raw = msgspec.Raw()
+    search: _Mode = msgspec.field(default_factory=_Mode)
+    response: Response | None = None
+
+
+class Bundle(msgspec.Struct, rename="camel"):
+    """A page of a search, or the answer to a transaction."""
+
+    resource_type: str = ""
+    type: str = ""
+    total: int | None = None
+    link: list[Link] = []
+    entry: list[BundleEntry] = []
+
+
+class _Coded(msgspec.Struct):
+    text: str = ""
+
+
+class _Issue(msgspec.Struct):
+    severity: str = ""
+    code: str = ""
+    diagnostics: str = ""
+    details: _Coded = msgspec.field(default_factory=_Coded)
+
+
+class _Outcome(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    issue: list[_Issue] = []
+
+
+def received_in(body: bytes, base: str) -> Received | None:
+    """The resource in ``body`` as it came from the server at ``base``; None where it is none with an id."""
+    head = peek(body, Head)
+    if head is None or not head.resource_type or not ID.fullmatch(head.id):
+        return None
+    url = f"{base}/{head.resource_type}/{head.id}"
+    if head.version_id:
+        url += f"/_history/{head.version_id}"
+    return Received(head.resource_type, head.id, head.version_of(body), head.meta.last_updated, url, body)
+
+
+def bundle_in(body: bytes) -> Bundle | None:
+    """The Bundle in ``body``, its resources uncut bytes; None where it is none."""
+    try:
+        body.decode()  # msgspec skips over bytes that are no UTF-8
+    except UnicodeDecodeError:
+        return None
+    found = peek(body.removeprefix(BYTE_ORDER_MARK), Bundle)
+    return found if found and found.resource_type == "Bundle" else None
+
+
+def place_of(given: BundleEntry) -> str:
+    """``Type/id`` of what an entry of a response speaks of, or ``""`` where it does not say."""
+    location = given.response.location if given.response else ""
+    for url in (location.partition("/_history/")[0], given.full_url):
+        found = re.search(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})$", url)
+        if found:
+            return found[1]
+    head = peek(given.resource, Head)
+    if head is None or not head.id or head.resource_type == "OperationOutcome":
+        return ""
+    return f"{head.resource_type}/{head.id}"
+
+
+def _issues(body: bytes | msgspec.Raw) -> list[_Issue]:
+    found = peek(body, _Outcome)
+    return found.issue if found and found.resource_type == "OperationOutcome" else []
+
+
+def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
+    """What an OperationOutcome says, cut to 200 characters, without patient data.
+
+    Servers quote what they were sent: of a search the ``values`` of its parameters are blanked out, of a
+    transaction (None) whatever stands in quotes.
+    """
+    text = " ".join((i.diagnostics or i.details.text or i.code) for i in _issues(body))
+    text = " ".join(text.split())
+    if values is None:
+        text = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "'…'", text)
+    # a server may quote one of the values that stand in a list, or behind a code system
+    parts = {part for value in values or () for part in (value, *re.split(r"[,|$]", value))}
+    for part in sorted(parts, key=len, reverse=True):
+        if len(part) > 2:
+            text = text.replace(part, "…")
+    return text[: MAX_TEXT - 1] + "…" if len(text) > MAX_TEXT else text
+
+
+def went_wrong(body: bytes | msgspec.Raw) -> str:
+    """A sentence where an entry among the results says that the search went wrong, else ``""``."""
+    if any(issue.severity in ("error", "fatal") for issue in _issues(body)):
+        return f"the search went wrong in part: {said(body)}"
+    return ""
