@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fhir_adapter.scores.essdai import WEIGHTS
-from fhir_adapter.trial.components import BOUNDS, COMPONENTS, FINDINGS, LEVELS
+from fhir_adapter.trial.components import BOUNDS, COMPONENTS, FINDINGS, LEVELS, REASON
 from fhir_adapter.trial.items import (
     CANONICAL,
     CATEGORIES,
@@ -201,8 +201,8 @@ def _terminology() -> list[Json]:
         _value_set(
             "coded-values",
             "Coded values of components",
-            "The result of a response, or a category of activity.",
-            [{"system": _url("CodeSystem", "results")}, {"system": _url("CodeSystem", "categories")}],
+            "The result of a response, a category of activity, or why a response is open.",
+            [{"system": _url("CodeSystem", name)} for name in ("results", "categories", "reasons")],
         )
     )
     statuses = [{"code": "final"}, {"code": "entered-in-error"}]
@@ -342,8 +342,12 @@ def _coded(name: str, value_set: str) -> Json:
 
 
 def _outcome() -> Json:
-    components = _url("CodeSystem", "components")
-    is_bounds = f"code.coding.where(system = '{components}' and code = '{BOUNDS}').exists()"
+    def has(concept: str, system: str, code: str = "") -> str:
+        criteria = f"system = '{_url('CodeSystem', system)}'" + (f" and code = '{code}'" if code else "")
+        return f"{concept}.coding.where({criteria}).exists()"
+
+    is_bounds = has("code", "components", BOUNDS)
+    is_reason = has("code", "components", REASON)
     invariants = [
         _invariant(
             "outcome-1",
@@ -371,6 +375,11 @@ def _outcome() -> Json:
             "outcome-5",
             "A range has a lower or an upper limit",
             "value.ofType(Range).all(low.exists() or high.exists())",
+        ),
+        _invariant(
+            "outcome-6",
+            "The component of the reason, and no other, has a reason as its value",
+            f"{is_reason} = {has('value.ofType(CodeableConcept)', 'reasons')}",
         ),
     ]
     study = "Observation.extension:researchStudy"

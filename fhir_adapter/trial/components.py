@@ -7,11 +7,15 @@ from collections.abc import Mapping
 BOUNDS = "bounds"
 """The component that encloses a number which is not known."""
 
+REASON = "reason"
+"""The component that says why a response is undetermined or not due: such a result is a value."""
+
 MOST_BELIMUMAB_DUE = 8
 """As many planned doses as any of the three anchors allows up to week 28 (dossier §7)."""
 
 COMPONENTS: Mapping[str, str] = {
     BOUNDS: "The limits between which the missing number lies",
+    REASON: "Why the response is open",
     # ESSDAI, ClinESSDAI, ESSPRI
     "category": "Category of disease activity",
     "mcii": "Minimal clinically important improvement reached",
