@@ -13,10 +13,14 @@ import pytest
 from fhir_adapter.mapping import profiles
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.items import CANONICAL, ITEMS, OUTCOMES, REASONS, SITED
+from tests.reference import ReferenceIssue, errors, require_java, validate
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "profiles"
 EXAMPLES = Path(__file__).parent / "examples"
+
+GOOD = sorted(path.stem for path in EXAMPLES.glob("*-good*.json"))
+BAD = sorted(path.stem for path in EXAMPLES.glob("*-bad-*.json"))
 
 RESOURCES = {f"{each['resourceType']}/{each['id']}": each for each in profiles.resources()}
 
@@ -106,3 +110,34 @@ def test_the_limits_of_the_ultrasound_form_add_up_to_its_maximum() -> None:
     grades = [grade for group in form["item"] for grade in group.get("item", ())]
     assert sum(grade["extension"][1]["valueInteger"] for grade in grades) == 48
     assert [item["linkId"] for item in form["item"]][-1] == "total"
+
+
+@pytest.fixture(scope="module")
+def faults() -> dict[str, list[ReferenceIssue]]:
+    """What HL7's validator has against the package's resources and the examples: file name → errors."""
+    require_java("HL7's validator did not check the profiles, nor the examples against them.")
+    files = [*sorted(PACKAGE.glob("*-*.json")), *sorted(EXAMPLES.glob("*.json"))]
+    found: dict[str, list[ReferenceIssue]] = {file.stem: [] for file in files}
+    for issue in errors(validate(files, [PACKAGE])):
+        found[issue.file.stem].append(issue)
+    return found
+
+
+def test_the_reference_finds_no_fault_in_the_package(faults: dict[str, list[ReferenceIssue]]) -> None:
+    assert not [fault for name in RESOURCES for fault in faults[name.replace("/", "-")]]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_the_reference_passes_a_good_example(name: str, faults: dict[str, list[ReferenceIssue]]) -> None:
+    assert not faults[name]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_reference_refuses_a_bad_example(name: str, faults: dict[str, list[ReferenceIssue]]) -> None:
+    assert faults[name]
+
+
+def test_each_profile_has_good_and_bad_examples() -> None:
+    for name in ("outcome", "outcome-provenance", "participant", "patient", "measurement", "form", "dose"):
+        assert any(each == f"{name}-good" or each.startswith(f"{name}-good-") for each in GOOD)
+        assert sum(each.startswith(f"{name}-bad-") for each in BAD) >= 3
