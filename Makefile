@@ -33,6 +33,9 @@ types: $(STAMP) ## Check the types
 contracts: $(STAMP) ## Check that no floor of the house leans on one above it
 	$(BIN)/lint-imports
 
+profiles: $(STAMP) ## Generate the FHIR package from the domain's codes
+	$(BIN)/python -m fhir_adapter.mapping.profiles profiles/
+
 check: lint types contracts test ## Everything that CI checks but the demo
 
 lock: ## Pin every dependency anew (needs uv)

@@ -67,7 +67,7 @@ class Hospital:
     default_units: Mapping[Code, str]
 
     def target(self, table: str, concept: Mapping[str, Any]) -> str:
-        """The target that a CodeableConcept (or Coding) leads to; codes go before text.
+        """The target that a CodeableConcept (or Coding) leads to; text counts where no code is known.
 
         Raises UnknownCode where none of its codes is known, AmbiguousCode where they disagree. A code
         that leads to an item goes before one that is known and not used.
@@ -79,7 +79,8 @@ class Hospital:
         """As ``target``, with the hospital's code that led there."""
         known = self.codes[table]
         codes = codes_of(concept)
-        hits = {known[code]: code for code in reversed(codes) if code in known}
+        sure = [code for code in codes if code in known and code[0] != TEXT]
+        hits = {known[code]: code for code in reversed(sure or codes) if code in known}
         if not hits:
             raise UnknownCode(codes[0] if codes else (TEXT, ""))
         used = [name for name in hits if name != NOT_USED]

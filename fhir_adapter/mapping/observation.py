@@ -121,8 +121,7 @@ def measured(
     kind = Rating if item.kind in (Kind.LEVEL, Kind.SCALE) else Measurement
     links = [
         *reference.identifier_names(resource),
-        *(name for each in listed(resource, "derivedFrom") for name in reference.names(each)),
-        *(name for each in listed(resource, "focus") for name in reference.names(each)),
+        *(name for element in ("derivedFrom", "focus") for name in _results(resource, element)),
         *reference.names(resource.get("specimen")),
     ]
     return kind(
@@ -141,6 +140,15 @@ def measured(
     )
 
 
+def _results(resource: Mapping[str, Any], element: str) -> Iterator[str]:
+    """The names of the results that a resource refers to; a body structure or a device ties nothing."""
+    for each in listed(resource, element):
+        if each.get("type", "Observation") == "Observation":
+            for name in reference.names(each):
+                if name.startswith("Observation/") or "|" in name:
+                    yield name
+
+
 def _unit_of(element: Mapping[str, Any]) -> str:
     quantity = element.get("valueQuantity")
-    return str(quantity.get("code") or quantity.get("unit") or "") if isinstance(quantity, Mapping) else ""
+    return value.spelled_unit(quantity) if isinstance(quantity, Mapping) else ""

@@ -50,11 +50,13 @@ def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital
     }
 
     def surviving(id: str) -> str:
-        seen = {id}
-        while (after := replaced_by.get(id)) in found and after not in seen:
+        last, seen = id, {id}
+        while (after := replaced_by.get(last)) in found:
+            if after in seen:
+                return id
             seen.add(after)
-            id = after
-        return id
+            last = after
+        return last
 
     by_name: dict[str, str] = {}
     merged: dict[str, list[str]] = defaultdict(list)

@@ -85,8 +85,7 @@ def _score_unit(item: Item, default_unit: str) -> str:
 
 def _quantity(quantity: Mapping[str, Any], item: Item, hospital: Hospital, default_unit: str) -> Read:
     number, comparator = quantity.get("value"), str(quantity.get("comparator", ""))
-    unit = quantity.get("code") if quantity.get("system") == UCUM else None
-    spelled = str(unit or quantity.get("unit") or quantity.get("code") or "")
+    spelled = spelled_unit(quantity)
     sent = f"{comparator}{number if number is not None else ''} {spelled}".strip()
     if (
         isinstance(number, bool)
@@ -95,6 +94,12 @@ def _quantity(quantity: Mapping[str, Any], item: Item, hospital: Hospital, defau
     ):
         return Read(sent, problem=Problem.UNREADABLE)
     return _number(sent, Fraction(number), comparator, spelled or default_unit, item, hospital)
+
+
+def spelled_unit(quantity: Mapping[str, Any]) -> str:
+    """The unit of a Quantity as sent: its code where that is UCUM, else its text."""
+    code = quantity.get("code")
+    return str((code if quantity.get("system") == UCUM else None) or quantity.get("unit") or code or "")
 
 
 def _text(text: str, item: Item, hospital: Hospital, default_unit: str, normal_high: Fraction | None) -> Read:
@@ -220,7 +225,6 @@ def _limit(quantity: object, item: Item, hospital: Hospital, unit: str) -> Fract
     number = quantity.get("value")
     if not is_number(number):
         return None
-    spelled = quantity.get("code") if quantity.get("system") == UCUM else quantity.get("unit")
-    own = str(spelled or unit)
+    own = spelled_unit(quantity) or unit
     factor = item.factors.get(own if own in item.factors else hospital.unit(own))
     return None if factor is None else Fraction(number) * factor

@@ -45,7 +45,10 @@ def moment(text: str, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
         if hospital_zone is None:
             raise NoTimeZone(text)
         instant = instant.replace(tzinfo=hospital_zone)
-    local = instant.astimezone(zone)
+    try:
+        local = instant.astimezone(zone)
+    except OverflowError:  # 0001-01-01 and 9999-12-31 stand for "none" in some systems
+        raise NoDate(text) from None
     return Moment(local.date(), local.date(), instant)
 
 

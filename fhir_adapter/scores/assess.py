@@ -9,7 +9,7 @@ from datetime import date
 from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, salivary_flow, schirmer, star
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
-from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, Subject
+from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, Problem, Subject
 from fhir_adapter.trial.windows import Evidence, anchors, course, evidence, settled
 
 Key = tuple[str, str]
@@ -18,10 +18,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The outcomes of one participant, and the evidence of each visit that they rest on."""
+    """The outcomes of one participant, the evidence of each visit, and the results that contradict others."""
 
     outcomes: tuple[Outcome, ...]
     visits: Mapping[str, Evidence]
+    conflicts: tuple[Measurement, ...]
 
 
 def assess(
@@ -47,9 +48,12 @@ def assess(
         for key, outcome in scored[default].items()
     ]
     if protocol.calendar is not None:
+        # What was given before consent is history (§14.5).
+        studied = [dose for dose in given if subject.consent is None or dose.day >= subject.consent]
         flags = ("no-consent-date",) if subject.consent is None and course(given, "rituximab") else ()
-        outcomes.append(calendar.score(subject.id, given, found, protocol, protocol.calendar, flags))
-    return Assessment(tuple(outcomes), by_anchor[default])
+        outcomes.append(calendar.score(subject.id, studied, found, protocol, protocol.calendar, flags))
+    conflicts = (each for group in usable.values() for each in group if each.problem is Problem.CONFLICT)
+    return Assessment(tuple(outcomes), by_anchor[default], tuple(conflicts))
 
 
 def _visits(

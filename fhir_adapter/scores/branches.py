@@ -61,6 +61,7 @@ def _combined(
     flags = tuple(flag for branch in branches for flag in branch.flags)
     if not used:
         return None, flags
-    if len(used) == 1 < len(branches):
+    # A test that was done but cannot be evaluated has a flag of its own.
+    if len(used) == 1 and UNUSED in branches:
         flags = (*flags, "single-test")
     return combine([branch.answer for branch in used]), flags

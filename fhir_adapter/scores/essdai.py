@@ -34,6 +34,9 @@ WEIGHTS: Mapping[str, tuple[int, int]] = {
 }
 """Domain → its weight in the ESSDAI and in the ClinESSDAI."""
 
+ITEMS = tuple(f"essdai-{domain}" for domain in WEIGHTS)
+"""The twelve domains."""
+
 _COLUMN = {OutcomeCode.ESSDAI: 0, OutcomeCode.CLINESSDAI: 1}
 
 

@@ -14,7 +14,7 @@ from fhir_adapter.scores.branches import UNUSED, Branch, compared, value_of, was
 from fhir_adapter.scores.outcome import at_visit, change, difference_of, interval_of, percent
 from fhir_adapter.trial.items import HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, ITEMS, OutcomeCode
 from fhir_adapter.trial.types import Outcome
-from fhir_adapter.trial.values import Interval, fell_by, total
+from fhir_adapter.trial.values import Interval, difference, fell_by, total
 from fhir_adapter.trial.windows import Evidence
 
 GRADES = tuple(f"hocevar-{gland}-{component}" for gland in HOCEVAR_GLANDS for component in HOCEVAR_COMPONENTS)
@@ -32,16 +32,25 @@ def summed(grades: Mapping[str, Interval | None]) -> Interval | None:
 
 
 def score(evidence: Evidence) -> Outcome:
-    """The score at one visit, from its 20 grades, else from the total that was recorded."""
+    """The score at one visit, from its 20 grades, else from the total that was recorded.
+
+    A recorded total that the known grades rule out stands for nothing: it is flagged, the grades count.
+    """
     parts = summed({item: value_of(evidence.at(item)) for item in GRADES})
     recorded = value_of(evidence.at(TOTAL))
     value, flags = parts, tuple[str, ...]()
-    if recorded is not None and (parts is None or parts.exact is None):
-        value, flags = recorded, ("total-as-recorded",)
-    elif recorded is not None and recorded != parts:
+    if recorded is not None and parts is not None and not _possible(recorded, parts):
         flags = ("total-disagrees",)
+    elif recorded is not None and (parts is None or parts.exact is None):
+        value, flags = recorded, ("total-as-recorded",)
     items = GRADES if evidence.at(TOTAL) is None else (*GRADES, TOTAL)
     return at_visit(OutcomeCode.HOCEVAR, evidence, items, value, (), flags)
+
+
+def _possible(recorded: Interval, parts: Interval) -> bool:
+    """Whether the sum of the grades may come out as the total that was recorded."""
+    apart = difference(recorded, parts)
+    return apart.below(0) is not True and apart.above(0) is not True
 
 
 def score_change(before: Outcome, after: Outcome) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
 
+from fhir_adapter.trial.components import NUMERALS
 from fhir_adapter.trial.items import ITEMS, OUTCOMES, OutcomeCode
 from fhir_adapter.trial.types import Component, Measurement, Outcome, Problem, gathered
 from fhir_adapter.trial.values import Interval, Truth, difference
@@ -35,10 +36,9 @@ def why_missing(evidence: Evidence, items: Sequence[str]) -> tuple[str, str]:
 
     A value that contradicts another or was refused is the stronger reason: it can be mended.
     """
-    if evidence.window is None:
-        return "no-anchor", ""
-    if not evidence.due:
-        return "not-due", ""
+    waiting = waiting_for(evidence)
+    if waiting:
+        return waiting, ""
     recorded = evidence.of(items)
     conflicting = [each.item for each in recorded if each.problem is Problem.CONFLICT]
     refused = [each.item for each in recorded if each.problem and each.problem is not Problem.ABSENT]
@@ -50,6 +50,18 @@ def why_missing(evidence: Evidence, items: Sequence[str]) -> tuple[str, str]:
     if not any(each.usable for each in recorded):
         return "not-assessed", ""
     return "missing-input", named(absent)
+
+
+def waiting_for(evidence: Evidence) -> str | None:
+    """Why a visit cannot be judged yet, or at all: its dose was not given, or its window is open."""
+    if evidence.window is None:
+        return "no-anchor"
+    return None if evidence.due else "not-due"
+
+
+def threshold_named(reading: str, threshold: int) -> str:
+    """A reading of a threshold as components are named: ``more-than-three``."""
+    return f"{reading}-{NUMERALS[threshold]}"
 
 
 def named(items: Iterable[str]) -> str:

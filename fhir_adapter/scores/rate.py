@@ -57,14 +57,15 @@ def response_rates(responses: Iterable[Outcome]) -> list[Rate]:
         _over("best case", "best-case", due),
         _over("worst case", "worst-case", due),
         *(
-            rate(title, sum(each.component(name).code == "responder" for each in due), len(due))
-            for name, title in _THRESHOLDS.items()
-            if due and any(part.name == name for part in due[0].components)
+            rate(title, sum(each.component(part.name).code == "responder" for each in due), len(due))
+            for prefix, title in _THRESHOLDS.items()
+            for part in (due[0].components if due else ())
+            if part.name.startswith(prefix)
         ),
     ]
 
 
-_THRESHOLDS = {"more-than": "more than the threshold, by the letter", "at-least": "at least the threshold"}
+_THRESHOLDS = {"more-than-": "more than the threshold, by the letter", "at-least-": "at least the threshold"}
 
 
 def _over(name: str, component: str, due: Sequence[Outcome]) -> Rate:

@@ -20,7 +20,7 @@ from fhir_adapter.scores.branches import (
     every_branch,
     value_of,
 )
-from fhir_adapter.scores.outcome import effective, why_missing
+from fhir_adapter.scores.outcome import effective, threshold_named, waiting_for
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import ResponseRule
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, gathered
@@ -201,14 +201,17 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
     count = met_and_possible(answers)
     reading = rule.threshold_reading.default
     decided = responds(count, rule.threshold, reading)
-    waiting = followup.window is None or not followup.due
+    waiting = waiting_for(followup)
     reason, detail = _reason(baseline, followup, answers, decided)
 
     def under(changed: Mapping[str, Truth], threshold_reading: str) -> str:
         answer = responds(met_and_possible({**answers, **changed}), rule.threshold, threshold_reading)
         return "not-due" if waiting else result_of(answer)
 
-    alternatives = [Component(name, code=under({}, name)) for name in rule.threshold_reading.alternatives]
+    alternatives = [
+        Component(threshold_named(name, rule.threshold), code=under({}, name))
+        for name in rule.threshold_reading.alternatives
+    ]
     for name, asked in chosen.items():
         for alternative in asked.alternatives:
             answer = found[name].readings.get(alternative, found[name].answer)
@@ -227,13 +230,13 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
                 Component(
                     name,
                     answer=answer,
-                    reason=found[name].reason if answer is None else None,
+                    reason=(waiting or found[name].reason) if answer is None else None,
                     rests_on=rests[name],
                 )
                 for name, answer in answers.items()
             ),
-            Component("met", number=count.low),
-            Component("possible", number=count.high),
+            Component("met", number=None if waiting else count.low, reason=waiting),
+            Component("possible", number=None if waiting else count.high, reason=waiting),
             *alternatives,
             *_sensitivities(decided, waiting),
         ),
@@ -244,11 +247,11 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
     )
 
 
-def _sensitivities(decided: Truth, waiting: bool) -> list[Component]:
+def _sensitivities(decided: Truth, waiting: str | None) -> list[Component]:
     """How the participant counts when open results are failures, successes, or left out (§6.3)."""
     if waiting:
         names = ("non-responder-imputation", "best-case", "worst-case", "observed-cases")
-        return [Component(name, reason="not-due") for name in names]
+        return [Component(name, reason=waiting) for name in names]
     return [
         Component("non-responder-imputation", answer=decided is True),
         Component("best-case", answer=decided is not False),
@@ -260,10 +263,12 @@ def _sensitivities(decided: Truth, waiting: bool) -> list[Component]:
 def _reason(
     baseline: Evidence, followup: Evidence, answers: Mapping[str, Truth], decided: Truth
 ) -> tuple[str | None, str]:
-    if followup.window is None or not followup.due:
-        return why_missing(followup, ())
+    waiting = waiting_for(followup)
+    if waiting:
+        return waiting, ""
     if decided is not None:
         return None, ""
     open_ones = ", ".join(name for name, answer in answers.items() if answer is None)
-    nothing = not followup.chosen or not baseline.chosen
+    inputs = [item for items in INPUTS.values() for item in items]
+    nothing = not (baseline.of(inputs) and followup.of(inputs))
     return ("not-assessed" if nothing else "missing-input"), f"undetermined: {open_ones}"

@@ -26,6 +26,18 @@ def mean(values: list[Interval]) -> Interval | None:
     return total(values).scaled(Fraction(1, len(values))) if values else None
 
 
+def worse(values: list[Interval]) -> Interval | None:
+    """The lower of one or two eyes; None of none. ``<5`` beside 10 leaves it open how low it is."""
+    if not values:
+        return None
+    highs = [each.high for each in values if each.high is not None]
+    lows = [each.low for each in values if each.low is not None]
+    return Interval(
+        min(lows) if len(lows) == len(values) else None,
+        min(highs, default=None),
+    )
+
+
 def eyes(evidence: Evidence, items: tuple[str, str] | tuple[str, ...] = ITEMS) -> dict[str, Interval]:
     """The values of the eyes that have one."""
     found = {item: value_of(evidence.at(item)) for item in items}
@@ -66,7 +78,6 @@ def score(evidence: Evidence, rule: SchirmerRule) -> Outcome:
     """The mean of the eyes at one visit, with each eye and the worse one beside it."""
     values = eyes(evidence)
     value = mean(list(values.values()))
-    worst = min((each.exact for each in values.values() if each.exact is not None), default=None)
     return at_visit(
         OutcomeCode.SCHIRMER,
         evidence,
@@ -74,7 +85,7 @@ def score(evidence: Evidence, rule: SchirmerRule) -> Outcome:
         value,
         [
             *(numbered(eye, values.get(item), "mm") for eye, item in zip(EYES, ITEMS, strict=True)),
-            numbered("worst-eye", Interval(worst, worst) if worst is not None else None, "mm"),
+            numbered("worst-eye", worse(list(values.values())), "mm"),
             answered("abnormal", value.below(rule.abnormal_below) if value else None, "missing-input"),
         ],
         ("one-eye",) if len(values) == 1 else (),

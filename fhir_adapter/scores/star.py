@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from fhir_adapter.scores import hocevar, salivary_flow, schirmer, serology
+from fhir_adapter.scores import essdai, esspri, hocevar, salivary_flow, schirmer, serology
 from fhir_adapter.scores.branches import UNUSED, Branch, any_branch, compared, was_done
 from fhir_adapter.scores.esspri import improved
-from fhir_adapter.scores.outcome import answered, difference_of, effective, interval_of, why_missing
+from fhir_adapter.scores.outcome import (
+    answered,
+    difference_of,
+    effective,
+    interval_of,
+    threshold_named,
+    waiting_for,
+)
 from fhir_adapter.trial.items import OUTCOMES, OutcomeCode
 from fhir_adapter.trial.protocol import StarRule
 from fhir_adapter.trial.types import Component, Measurement, Outcome, gathered
@@ -109,6 +116,8 @@ def biological(baseline: Evidence, followup: Evidence, rule: StarRule) -> tuple[
 _TEARS = (*schirmer.ITEMS, *schirmer.STAINING)
 _SALIVA = (salivary_flow.ITEM, *hocevar.GRADES, hocevar.TOTAL)
 _BLOOD = (serology.IGG, serology.RF)
+INPUTS = (*essdai.ITEMS, *esspri.ITEMS, *_TEARS, *_SALIVA, *_BLOOD)
+"""Everything that the five items look at."""
 
 
 def score(visits: Visits, rule: StarRule) -> Outcome:
@@ -140,6 +149,7 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
     evidence = tuple(piece for pieces in rests.values() for piece in pieces)
     total = points(items)
     open_items = [name for name, met in items.items() if met is None]
+    waiting = waiting_for(followup)
     reason, detail = _reason(visits, open_items)
     decided = responder(total, rule.threshold, rule.threshold_reading.default)
     return Outcome(
@@ -153,20 +163,27 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         bounds=total if open_items and len(open_items) < len(items) else None,
         components=(
             *(
-                replace(answered(name, met), rests_on=rests[name])
+                replace(answered(name, met, waiting or "undetermined"), rests_on=rests[name])
                 for name, met in items.items()
             ),
-            answered("responder", decided),
+            answered("responder", decided, waiting or "undetermined"),
             *(
-                answered(f"responder-{name}", responder(total, rule.threshold, name))
+                answered(
+                    f"responder-{threshold_named(name, rule.threshold)}",
+                    responder(total, rule.threshold, name),
+                    waiting or "undetermined",
+                )
                 for name in rule.threshold_reading.alternatives
             ),
             *(
-                answered(f"responder-with-{name}", _with(name, visits, items, rule))
+                answered(
+                    f"responder-with-{name}", _with(name, visits, items, rule), waiting or "undetermined"
+                )
                 for name in rule.systemic_reading.alternatives
             ),
-            Component("responder-nri", answer=decided is True),
-            Component("points-nri", number=total.low),
+            # What is not due has not failed: it counts as nothing yet (dossier §13).
+            Component("responder-nri", answer=None if waiting else decided is True, reason=waiting),
+            Component("points-nri", number=None if waiting else total.low, reason=waiting),
         ),
         flags=_once((*tear_flags, *saliva_flags, *blood_flags)),
         effective=effective(followup, followup.of((*_TEARS, *_SALIVA, *_BLOOD))),
@@ -188,11 +205,11 @@ def _with(reading: str, visits: Visits, items: Mapping[str, Truth], rule: StarRu
 def _reason(visits: Visits, open_items: list[str]) -> tuple[str | None, str]:
     if not open_items:
         return None, ""
-    for evidence in (visits.followup, visits.baseline):
-        if evidence.window is None or not evidence.due:
-            return why_missing(evidence, ())
-    everything_open = len(open_items) == len(POINTS)
-    return ("not-assessed" if everything_open else "missing-input"), "undetermined: " + ", ".join(open_items)
+    waiting = waiting_for(visits.followup) or waiting_for(visits.baseline)
+    if waiting:
+        return waiting, ""
+    nothing = not (visits.baseline.of(INPUTS) and visits.followup.of(INPUTS))
+    return ("not-assessed" if nothing else "missing-input"), "undetermined: " + ", ".join(open_items)
 
 
 def _once(flags: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,6 +13,18 @@ REASON = "reason"
 MOST_BELIMUMAB_DUE = 8
 """As many planned doses as any of the three anchors allows up to week 28 (dossier §7)."""
 
+NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""Thresholds are named in words: a component is ``more-than-three``."""
+
+
+def _thresholds(prefix: str, sentence: str, highest: int) -> dict[str, str]:
+    return {
+        f"{prefix}{reading}-{numeral}": sentence.format(f"{reading.replace('-', ' ')} {numeral}")
+        for reading in ("at-least", "more-than")
+        for numeral in NUMERALS[: highest + 1]
+    }
+
+
 COMPONENTS: Mapping[str, str] = {
     BOUNDS: "The limits between which the missing number lies",
     REASON: "Why the response is open",
@@ -32,8 +44,9 @@ COMPONENTS: Mapping[str, str] = {
     "lachrymal": "STAR, lachrymal gland item met",
     "salivary": "STAR, salivary gland item met",
     "biological": "STAR, biological item met",
-    "responder": "STAR responder: 5 points or more",
-    "responder-more-than-five": "STAR responder if more than 5 points are asked for",
+    "responder": "STAR responder by the default reading",
+    **_thresholds("responder-", "STAR responder if {} points are asked for", 9),
+    "responder-with-clinessdai": "STAR responder if the systemic item were read from ClinESSDAI",
     "responder-with-essdai": "STAR responder if the systemic item were read from ESSDAI",
     "responder-nri": "STAR responder, undecided items counted as not met",
     "points-nri": "STAR points, undecided items counted as 0",
@@ -45,12 +58,16 @@ COMPONENTS: Mapping[str, str] = {
     "e-salivary": "Indicator e met: salivary flow or ultrasound",
     "met": "Number of indicators that are met",
     "possible": "Number of indicators that are met or undecided",
-    "more-than-three": "Response if more than three indicators are asked for",
+    **_thresholds("", "Response if {} indicators are asked for", 5),
+    "b-any-baseline": "Response if a fall of the sedimentation rate counts from any baseline",
     "b-abnormal-baseline-only": "Response if a normal sedimentation rate counts only after an abnormal one",
+    "c-any-marker": "Response if immunoglobulin G or rheumatoid factor must fall",
     "c-both-markers": "Response if both immunoglobulin G and rheumatoid factor must fall",
+    "d-mean": "Response if the mean of both eyes must improve",
     "d-either-eye": "Response if one eye is enough",
     "d-both-eyes": "Response if each eye must improve",
     "d-normal-stays-normal": "Response if a Schirmer test that stays normal counts as met",
+    "e-flow-or-ultrasound": "Response if salivary flow or ultrasound must improve",
     "e-flow-only": "Response by salivary flow without ultrasound",
     "e-ultrasound-only": "Response by ultrasound without salivary flow",
     "non-responder-imputation": "Responder, an undetermined response counted as none",

@@ -132,13 +132,17 @@ def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
 
 
 def _corrects(correction: Measurement, other: Measurement) -> bool:
-    """Whether ``correction`` names ``other`` or shares a specimen or an accession number with it."""
+    """Whether ``correction`` names ``other`` or shares a specimen or an accession number with it (§14.4).
+
+    To derive from the same result is no tie between two results.
+    """
     if correction is other or other.origins == correction.origins:
         return False
     names = {f"{origin.type}/{origin.id}" for origin in other.origins}
     if correction.links & names:
         return True
-    return not other.corrects and bool(correction.links & other.links)
+    shared = {link for link in correction.links & other.links if not link.startswith("Observation/")}
+    return not other.corrects and bool(shared)
 
 
 def _merged(same_time: list[Measurement]) -> Measurement:

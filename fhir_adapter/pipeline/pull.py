@@ -1,0 +1,299 @@
+"""Pull: what the sources hold of the participants, into the workspace.
+
+First the participants, then their patients in every source, then what was measured, answered and given.
+Only what belongs to a participant is kept; of one who withdrew, nothing from after that day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from fhir_adapter.errors import Finding, Refused
+from fhir_adapter.exchange.folder import Folder
+from fhir_adapter.exchange.resource import Received, decode
+from fhir_adapter.exchange.server import Server
+from fhir_adapter.mapping import reference
+from fhir_adapter.mapping.head import head
+from fhir_adapter.mapping.hospital import Hospital, listed
+from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_resources, patients_of, roster
+from fhir_adapter.pipeline.places import opened
+from fhir_adapter.study import SourceSpec, Study
+from fhir_adapter.trial.types import Origin
+from fhir_adapter.workspace import Stored, Workspace
+
+CLINICAL = ("Observation", "QuestionnaireResponse", "MedicationAdministration")
+"""What is pulled of each participant."""
+BATCH = 25
+"""Patients or identifiers named in one search: it keeps the URL short enough for any server."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one source gave: resources by type, how many were new or had gone, and what went wrong."""
+
+    source: str
+    counts: Counter[str] = field(default_factory=Counter)
+    new: int = 0
+    gone: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class _Intake:
+    """Puts what one source hands over into the workspace."""
+
+    def __init__(self, workspace: Workspace, run: int, spec: SourceSpec) -> None:
+        self.workspace, self.run, self.spec = workspace, run, spec
+        self.place = opened(spec.place, spec.name)
+        self.pulled = Pulled(spec.name)
+
+    def keep(self, type: str, resources: Iterable[Received], *, whole: bool = True) -> None:
+        """Store the resources of a type; where they are all that there is, mark the others as gone."""
+        present: set[str] = set()
+        with self.workspace.transaction():
+            for received in resources:
+                origin = origin_of(self.spec.name, received)
+                stored = Stored(origin, received.body)
+                self.pulled.new += self.workspace.store(self.run, [stored], {origin: received.last_updated})
+                if received.id not in present:
+                    self.pulled.counts[type] += 1
+                present.add(received.id)
+            if whole:
+                self.pulled.gone += self.workspace.forget_absent(self.run, self.spec.name, type, present)
+
+    def search(self, type: str, params: Iterable[tuple[str, str]]) -> list[Received] | None:
+        """The matches on a server; None, and a finding, where it refuses to search this type so."""
+        assert isinstance(self.place, Server)  # noqa: S101
+        try:
+            return list(self.place.search(type, list(params)))
+        except Refused as refused:
+            self.pulled.findings.append(
+                Finding(self.spec.name, type, "", refused.what, "This type was skipped. " + refused.remedy)
+            )
+            return None
+
+    def folder(self, *types: str) -> Iterator[Received]:
+        """The resources of these types in a folder; lines that are none become findings once."""
+        assert isinstance(self.place, Folder)  # noqa: S101
+        for found in self.place.resources(types):
+            if isinstance(found, Received):
+                yield found
+            elif found not in self.pulled.findings:
+                self.pulled.findings.append(found)
+
+    def stored(self, type: str) -> list[Stored]:
+        """What stands in the workspace of a type of this source."""
+        return list(self.workspace.current(self.spec.name, type))
+
+
+def origin_of(source: str, received: Received) -> Origin:
+    """Where a resource is from; one from a folder gets an address of its own."""
+    url = received.url
+    if not url.startswith(("http://", "https://", "urn:")):
+        url = f"urn:fhir-adapter:{source}:{received.type}/{received.id}/_history/{received.version}"
+    return Origin(source, received.type, received.id, received.version, url)
+
+
+def pull(
+    study: Study,
+    hospitals: dict[str, Hospital],
+    workspace: Workspace,
+    run: int,
+    progress: Progress = lambda _: None,
+) -> list[Pulled]:
+    """Bring the workspace up to date with every source.
+
+    Raises AdapterError where a source is not there, does not know us, or hands over less than it should:
+    what is half is never taken for the whole.
+    """
+    intakes = {spec.name: _Intake(workspace, run, spec) for spec in study.sources}
+    listed_in = study.participants.source
+    if listed_in is not None:
+        progress(f"{listed_in}: participants")
+        _pull_participants(study, intakes[listed_in])
+    named = who(study, workspace)[0]
+    match = study.participants.match
+    order = sorted(intakes, key=lambda name: name != listed_in)
+    for name in order:
+        progress(f"{name}: patients")
+        values = known_values(study, named, hospitals, workspace)
+        _pull_patients(intakes[name], hospitals[name], match, named if name == listed_in else [], values)
+    found = present_roster(study, hospitals, workspace)
+    for name in order:
+        _pull_clinical(study, intakes[name], hospitals[name], found, progress)
+    return [intakes[spec.name].pulled for spec in study.sources]
+
+
+def who(study: Study, workspace: Workspace) -> tuple[list[Named], list[Finding]]:
+    """The participants as the list in the workspace, or the file, names them."""
+    source = study.participants.source
+    if source is None:
+        return from_file(study), []
+    return from_resources(
+        study,
+        source,
+        workspace.current(source, "ResearchStudy"),
+        workspace.current(source, "ResearchSubject"),
+    )
+
+
+def present_roster(study: Study, hospitals: dict[str, Hospital], workspace: Workspace) -> Roster:
+    """The participants with all their patients, as the workspace knows them."""
+    named, findings = who(study, workspace)
+    patients = {
+        spec.name: patients_of(
+            workspace.current(spec.name, "Patient"), hospitals[spec.name], study.participants.match
+        )
+        for spec in study.sources
+    }
+    return roster(study, named, patients, findings)
+
+
+def known_values(
+    study: Study, named: list[Named], hospitals: dict[str, Hospital], workspace: Workspace
+) -> frozenset[str]:
+    """The values of the matching identifier of all participants, as far as they are known by now."""
+    values = {value for each in named for value in each.match}
+    source = study.participants.source
+    if source is not None:
+        known = patients_of(workspace.current(source, "Patient"), hospitals[source], study.participants.match)
+        survivors = [known.named(each.names) for each in named]
+        values.update(value for id in survivors if id for value in known.match_of.get(id, ()))
+    return frozenset(values)
+
+
+def _pull_participants(study: Study, intake: _Intake) -> None:
+    if isinstance(intake.place, Folder):
+        for type in ("ResearchStudy", "ResearchSubject"):
+            intake.keep(type, intake.folder(type))
+        return
+    system, value = study.identifier
+    studies = intake.search("ResearchStudy", [("identifier", f"{system}|{value}")])
+    if studies is None:
+        return
+    intake.keep("ResearchStudy", studies)
+    if not studies:
+        intake.pulled.findings.append(
+            Finding(
+                intake.spec.name,
+                "ResearchStudy",
+                "identifier",
+                f"There is no study {system}|{value}.",
+                "Check the identifier in the study file, or name the participants in a file.",
+            )
+        )
+    batches = [intake.search("ResearchSubject", [("study", f"ResearchStudy/{each.id}")]) for each in studies]
+    subjects = [received for batch in batches for received in batch or ()]
+    intake.keep("ResearchSubject", subjects, whole=None not in batches)
+
+
+def _pull_patients(
+    intake: _Intake, hospital: Hospital, match: str, named: list[Named], values: frozenset[str]
+) -> None:
+    """The patients of the list, those with a matching identifier, and those they were merged with."""
+    if isinstance(intake.place, Folder):
+        everyone = list(intake.folder("Patient"))
+        wanted = _wanted(everyone, hospital, match, named, values)
+        intake.keep("Patient", (received for received in everyone if received.id in wanted))
+        return
+    found: dict[str, Received] = {}
+    ids = [
+        name.removeprefix("Patient/") for each in named for name in each.names if name.startswith("Patient/")
+    ]
+    found.update(intake.place.read_many("Patient", ids))
+    asked = [
+        f"{system}|{value}" for value in sorted(values) for system in sorted(hospital.identifiers[match])
+    ]
+    batches = [
+        intake.search("Patient", [("identifier", ",".join(asked[start : start + BATCH]))])
+        for start in range(0, len(asked), BATCH)
+    ]
+    found.update({received.id: received for batch in batches for received in batch or ()})
+    while True:
+        others = {id for received in found.values() for id in _merged_into(received)} - set(found)
+        if not others:
+            break
+        more = intake.place.read_many("Patient", sorted(others))
+        if not more:
+            break
+        found.update(more)
+    intake.keep("Patient", found.values(), whole=None not in batches)
+
+
+def _merged_into(received: Received) -> list[str]:
+    return [
+        name.removeprefix("Patient/")
+        for link in listed(decode(received.body), "link")
+        for name in reference.names(link.get("other"))
+        if name.startswith("Patient/")
+    ]
+
+
+def _wanted(
+    everyone: list[Received], hospital: Hospital, match: str, named: list[Named], values: frozenset[str]
+) -> set[str]:
+    """The ids of the patients of a folder that belong to a participant."""
+    stored = [Stored(origin_of("", received), received.body) for received in everyone]
+    known = patients_of(stored, hospital, match)
+    survivors = {known.named(each.names) for each in named}
+    survivors.update(survivor for value in values for survivor in known.by_match.get(value, ()))
+    more = {
+        survivor
+        for id in survivors
+        if id
+        for value in known.match_of.get(id, ())
+        for survivor in known.by_match.get(value, ())
+    }
+    return {id for survivor in survivors | more if survivor for id in known.merged[survivor]}
+
+
+def _pull_clinical(
+    study: Study, intake: _Intake, hospital: Hospital, found: Roster, progress: Progress
+) -> None:
+    source = intake.spec.name
+    ids = sorted(id for place, id in found.by_patient if place == source)
+
+    def wanted(received: Received) -> bool:
+        """Whether it is of a participant, not one of our own outcomes, and not from after a withdrawal."""
+        top = head(received.body)
+        if top is None:
+            subject_of = decode(received.body).get("subject")
+            return found.of(source, reference.names(subject_of)) is not None
+        names = reference.names(top.subject.document()) if top.subject else []
+        subject = found.of(source, names)
+        if subject is None or top.ours:
+            return False
+        withdrawn = found.subjects[subject].withdrawn
+        return withdrawn is None or not top.after(withdrawn, study.timezone, hospital.timezone)
+
+    for type in CLINICAL:
+        progress(f"{source}: {type}")
+        if isinstance(intake.place, Folder):
+            intake.keep(type, filter(wanted, intake.folder(type)))
+            continue
+        batches = [
+            intake.search(type, [("patient", ",".join(ids[start : start + BATCH]))])
+            for start in range(0, len(ids), BATCH)
+        ]
+        received = [each for batch in batches for each in batch or () if wanted(each)]
+        intake.keep(type, received, whole=None not in batches)
+    _pull_medications(intake)
+
+
+def _pull_medications(intake: _Intake) -> None:
+    """The Medications that the administrations refer to."""
+    administrations = [decode(stored.body) for stored in intake.stored("MedicationAdministration")]
+    names = {name for each in administrations for name in reference.names(each.get("medicationReference"))}
+    if isinstance(intake.place, Folder):
+        known = (
+            received
+            for received in intake.folder("Medication")
+            if names & set(reference.own_names(decode(received.body), received.url))
+        )
+        intake.keep("Medication", known)
+        return
+    ids = sorted(name.removeprefix("Medication/") for name in names if name.startswith("Medication/"))
+    intake.keep("Medication", intake.place.read_many("Medication", ids).values())

@@ -1,0 +1,139 @@
+"""A run: pull, score, check, push; recorded from its beginning to its end."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from fhir_adapter.pipeline.places import Mappings, mappings
+from fhir_adapter.pipeline.pull import Pulled, pull
+from fhir_adapter.pipeline.push import PushReport, push
+from fhir_adapter.pipeline.score import Scored, score
+from fhir_adapter.study import Study
+from fhir_adapter.workspace import Workspace
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did; a step that was not asked for is None."""
+
+    as_of: date
+    pulled: list[Pulled] | None = None
+    scored: Scored | None = None
+    changed: tuple[int, int] = (0, 0)
+    pushed: PushReport | None = None
+
+    @property
+    def findings(self) -> bool:
+        """Whether there is something that a person should look at."""
+        pulled = any(each.findings for each in self.pulled or ())
+        scored = self.scored is not None and bool(
+            self.scored.queries or self.scored.unknown_codes or self.scored.findings
+        )
+        pushed = self.pushed is not None and bool(self.pushed.clashes or self.pushed.invalid)
+        return pulled or scored or pushed
+
+
+def today(study: Study) -> date:
+    """The day of now in the study's time zone."""
+    return datetime.now(study.timezone).date()
+
+
+def rules_of(study: Study, found: Mappings) -> list[str]:
+    """The URIs that say by which rules an outcome was made: protocol, mappings, study, with digests."""
+    protocol = study.protocol
+    return [
+        f"urn:fhir-adapter:protocol:{protocol.id}:sha256:{protocol.digest}",
+        *(f"urn:fhir-adapter:mapping:{name}:sha256:{digest}" for name, digest in found.digests.items()),
+    ]
+
+
+def run(
+    study: Study,
+    steps: frozenset[str],
+    as_of: date | None = None,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Do the ``steps`` out of pull, score and push, in that order.
+
+    The workspace keeps who ran what, when, as of which day, with which software and rules. Raises
+    AdapterError; what was stored before stays.
+    """
+    day = as_of or today(study)
+    found = mappings(study)
+    hospitals = dict(found.hospitals)
+    pulled, scored, pushed, changed = None, None, None, (0, 0)
+    with Workspace(study.workspace) as workspace:
+        id = workspace.start_run(_about(study, found, day, steps))
+        if "pull" in steps:
+            pulled = pull(study, hospitals, workspace, id, progress)
+        if "score" in steps:
+            progress("scoring")
+            scored = score(study, hospitals, workspace, day)
+            changed = workspace.save_outcomes(id, scored.documents)
+            workspace.save_queries(id, scored.queries)
+        if "push" in steps:
+            pushed = push(study, workspace, id, rules_of(study, found), dry_run=dry_run, progress=progress)
+        report = Report(day, pulled, scored, changed, pushed)
+        workspace.finish_run(id, _summary(report))
+    return report
+
+
+def rescored(study: Study, as_of: date | None = None) -> Report:
+    """The outcomes as the workspace has them, without changing it: for explaining and reporting.
+
+    As of the day of the last run, unless another is given.
+    """
+    found = mappings(study)
+    with Workspace(study.workspace) as workspace:
+        last = workspace.last_run()
+        day = as_of or (date.fromisoformat(last["as_of"]) if last else today(study))
+        return Report(day, scored=score(study, dict(found.hospitals), workspace, day))
+
+
+def _about(study: Study, found: Mappings, day: date, steps: frozenset[str]) -> dict[str, Any]:
+    return {
+        "as_of": day.isoformat(),
+        "steps": sorted(steps),
+        "user": _user(),
+        "software": installed_version("fhir-adapter"),
+        "study": study.digest,
+        "protocol": study.protocol.digest,
+        "mappings": dict(found.digests),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
+    if report.pulled is not None:
+        summary["pulled"] = {
+            each.source: {
+                "resources": dict(each.counts), "new": each.new, "gone": each.gone, "findings": len(each.findings)
+            }
+            for each in report.pulled
+        }  # fmt: skip
+    if report.scored is not None:
+        summary["outcomes"] = {"changed": report.changed[0], "gone": report.changed[1]}
+        summary["queries"] = len(report.scored.queries)
+    if report.pushed is not None:
+        pushed = report.pushed
+        summary["pushed"] = {
+            "created": len(pushed.created), "updated": len(pushed.updated), "retracted": len(pushed.retracted),
+            "unchanged": pushed.unchanged, "conflicts": len(pushed.clashes), "invalid": len(pushed.invalid),
+        }  # fmt: skip
+    return summary

@@ -1,0 +1,231 @@
+"""Score: what the workspace holds → outcomes and data queries. Nothing is fetched, nothing is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from fhir_adapter.errors import Finding
+from fhir_adapter.exchange.resource import decode
+from fhir_adapter.mapping import medication_administration, observation, outcome, questionnaire_response
+from fhir_adapter.mapping import reference as refer
+from fhir_adapter.mapping.context import Context, Mapped
+from fhir_adapter.mapping.hospital import Code, Hospital
+from fhir_adapter.pipeline.participants import Roster
+from fhir_adapter.pipeline.pull import CLINICAL, present_roster
+from fhir_adapter.scores.assess import Assessment, assess
+from fhir_adapter.study import Study
+from fhir_adapter.trial.doses import one_a_day
+from fhir_adapter.trial.items import ITEMS, OutcomeCode
+from fhir_adapter.trial.types import Dose, Measurement, Outcome, Query, QueryKind, Subject
+from fhir_adapter.trial.windows import first_day
+from fhir_adapter.workspace import Stored, StoredOutcome, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCodes:
+    """A code that no mapping knows, and how often a source sent it for participants."""
+
+    source: str
+    code: Code
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of scoring: participants, their assessments, the queries by id, and what is unknown."""
+
+    subjects: Mapping[str, Subject]
+    assessments: Mapping[str, Assessment]
+    doses: Mapping[str, tuple[Dose, ...]]
+    queries: Mapping[str, Query]
+    unknown_codes: tuple[UnknownCodes, ...]
+    findings: tuple[Finding, ...]
+    documents: tuple[StoredOutcome, ...]
+
+    def outcomes(self, code: OutcomeCode, visit: str) -> dict[str, Outcome]:
+        """One outcome of every participant who has it."""
+        return {
+            subject: each
+            for subject, assessment in self.assessments.items()
+            for each in assessment.outcomes
+            if (each.code, each.visit) == (code, visit)
+        }
+
+    def dosed(self, subject: str) -> bool:
+        """Whether the participant received a dose of a study drug (§13: only they count in a rate)."""
+        return any(dose.given and dose.drug in ("rituximab", "belimumab") for dose in self.doses[subject])
+
+
+def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date) -> Scored:
+    """Everything that the protocol asks for, of every participant, as of a day."""
+    roster = present_roster(study, hospitals, workspace)
+    mapped: dict[str, Mapped] = defaultdict(Mapped)
+    unknown: Counter[tuple[str, Code]] = Counter()
+    for spec in study.sources:
+        reader = Reader(study, spec.name, hospitals[spec.name], roster, workspace)
+        for subject, found in reader.read_all():
+            unknown.update((spec.name, code) for code in found.unknown_codes)
+            mapped[subject].add(found)
+    assessments: dict[str, Assessment] = {}
+    doses: dict[str, tuple[Dose, ...]] = {}
+    queries = list(roster.queries)
+    for id, participant in roster.subjects.items():
+        found = mapped[id]
+        doses[id] = one_a_day(found.doses)
+        if participant.status in study.protocol.counting_statuses:
+            assessments[id] = assess(participant, found.measurements, doses[id], study.protocol, as_of)
+            queries += _queries_of(assessments[id])
+            queries += (_at_visit(query, assessments[id]) for query in found.queries)
+        else:
+            queries += found.queries
+    target = _target(study, hospitals, roster)
+    documents = tuple(
+        _stored(each, target) for assessment in assessments.values() for each in assessment.outcomes
+    )
+    return Scored(
+        roster.subjects,
+        assessments,
+        doses,
+        _by_id(queries),
+        tuple(UnknownCodes(source, code, count) for (source, code), count in sorted(unknown.items())),
+        roster.findings,
+        documents,
+    )
+
+
+class Reader:
+    """Reads the resources of one source that the workspace holds, each for its participant."""
+
+    def __init__(
+        self, study: Study, source: str, hospital: Hospital, roster: Roster, workspace: Workspace
+    ) -> None:
+        self.study, self.source, self.hospital = study, source, hospital
+        self.roster, self.workspace = roster, workspace
+        self.medications: dict[str, Mapping[str, Any]] = {}
+        for stored in workspace.current(source, "Medication"):
+            document = decode(stored.body)
+            self.medications.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
+
+    def read_all(self) -> Iterator[tuple[str, Mapped]]:
+        """What each resource says, with the participant whom it speaks of."""
+        for type in CLINICAL:
+            for stored in self.workspace.current(self.source, type):
+                document = decode(stored.body)
+                subject = self.roster.of(self.source, refer.names(document.get("subject")))
+                if subject is not None:
+                    yield subject, self.read(document, stored, subject)
+
+    def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
+        """What one resource says."""
+        context = Context(subject, stored.origin, self.hospital, self.study.timezone)
+        if stored.origin.type == "Observation":
+            return observation.read(document, context)
+        if stored.origin.type == "QuestionnaireResponse":
+            return questionnaire_response.read(document, context)
+        return medication_administration.read(document, self.medications, context)
+
+
+def _queries_of(assessment: Assessment) -> Iterator[Query]:
+    """The queries that arise only when the data of a participant stand side by side."""
+    for measurement in assessment.conflicts:
+        query = Query(
+            measurement.subject,
+            "",
+            measurement.item,
+            QueryKind.CONFLICT,
+            f"{ITEMS[measurement.item].display}: different values stand at one time; correct one of them.",
+            tuple(measurement.sent.split(" | ")),
+            measurement.origins,
+            measurement.at,
+        )
+        yield _at_visit(query, assessment)
+    for each in assessment.outcomes:
+        if "total-disagrees" in each.flags:
+            total = assessment.visits[each.visit].chosen["hocevar-total"]
+            yield Query(
+                each.subject,
+                each.visit,
+                "hocevar-total",
+                QueryKind.TOTAL_DISAGREES,
+                "The recorded total is not the sum of the 20 grades; the sum is used.",
+                (total.sent, str(each.number)),
+                total.origins,
+            )
+        if "no-consent-date" in each.flags:
+            text = "No day of consent is known; the first rituximab of all is taken for Day 0."
+            yield Query(each.subject, "", "", QueryKind.NO_CONSENT_DATE, text)
+
+
+def _at_visit(query: Query, assessment: Assessment) -> Query:
+    """The query with the visit in whose window its values lie, if any."""
+    if query.at is None:
+        return query
+    for name, evidence in assessment.visits.items():
+        window = evidence.window
+        if window and first_day(window, query.item) <= query.at.first and query.at.last <= window.last:
+            return replace(query, visit=name)
+    return query
+
+
+def _by_id(queries: Iterable[Query]) -> dict[str, Query]:
+    """The queries by their stable ids; several of one kind about one item at one visit are one."""
+    groups: dict[tuple[str, str, str, str], list[Query]] = defaultdict(list)
+    for query in queries:
+        groups[query.key].append(query)
+    merged = {}
+    for key, group in sorted(groups.items()):
+        origins = tuple(sorted({origin for each in group for origin in each.origins}))
+        values = tuple(sorted({value for each in group for value in each.values}))
+        id = "Q-" + hashlib.sha256("|".join(key).encode()).hexdigest()[:10]
+        merged[id] = replace(group[0], origins=origins, values=values)
+    return merged
+
+
+def _target(study: Study, hospitals: dict[str, Hospital], roster: Roster) -> outcome.Target:
+    """How the outcomes refer to each participant's Patient on the place that they are written to.
+
+    Where that place is one of the sources, by its own id; elsewhere by the matching identifier.
+    """
+    same = next((spec.name for spec in study.sources if spec.place == study.target), None)
+    if same is None:
+        same = next((spec.name for spec in study.sources if _alike(spec.place, study.target)), None)
+    match = study.participants.match
+    speaking = study.participants.source or study.sources[0].name
+    systems = sorted(hospitals[speaking].identifiers[match])
+    patients: dict[str, dict[str, Any]] = {}
+    for id, subject in roster.subjects.items():
+        ids = subject.patients.get(same, ()) if same else ()
+        values = sorted(roster.match_of.get(id, ()))
+        if ids:
+            patients[id] = {"reference": f"Patient/{ids[0]}"}
+        elif values and systems:
+            patients[id] = {"type": "Patient", "identifier": {"system": systems[0], "value": values[0]}}
+        else:
+            system = study.participants.identifier_system
+            patients[id] = {"type": "Patient", "identifier": {"system": system, "value": id}}
+    return outcome.Target(study.identifier, study.participants.identifier_system, patients)
+
+
+def _alike(place: Any, other: Any) -> bool:
+    return (
+        place.server is not None
+        and other.server is not None
+        and (place.server.rstrip("/") == other.server.rstrip("/"))
+    )
+
+
+def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
+    document = outcome.write(each, target)
+    return StoredOutcome(
+        document["id"], each.subject, each.visit, each.code, outcome.digest(document), document, each.origins
+    )
+
+
+def evidence_of(scored: Scored, subject: str) -> list[Measurement]:
+    """Every measurement that stands for an item at a visit of a participant."""
+    return [each for visit in scored.assessments[subject].visits.values() for each in visit.chosen.values()]

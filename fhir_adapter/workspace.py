@@ -1,0 +1,413 @@
+"""The workspace: one SQLite file that only grows.
+
+What was received, byte for byte; runs; outcomes; data queries; the journal of what was pushed. A
+correction is a new row. The schema has a version; older files are brought up to date when opened.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from fhir_adapter.errors import WorkspaceError
+from fhir_adapter.trial.types import Origin, Query, QueryKind
+
+MIGRATIONS = (
+    """
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY, started TEXT NOT NULL, about TEXT NOT NULL
+    );
+    CREATE TABLE run_end (
+        run INTEGER PRIMARY KEY REFERENCES run, finished TEXT NOT NULL, summary TEXT NOT NULL
+    );
+    -- body NULL: the resource is no longer there
+    CREATE TABLE received (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, source TEXT NOT NULL,
+        type TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL, last_updated TEXT NOT NULL,
+        url TEXT NOT NULL, at TEXT NOT NULL, body BLOB
+    );
+    CREATE INDEX received_key ON received (source, type, id);
+    -- document NULL: the outcome no longer holds
+    CREATE TABLE outcome (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, id TEXT NOT NULL,
+        subject TEXT NOT NULL, visit TEXT NOT NULL, code TEXT NOT NULL, digest TEXT NOT NULL,
+        document BLOB, origins TEXT NOT NULL
+    );
+    CREATE INDEX outcome_id ON outcome (id, seq);
+    -- one row each time that a query arises or is resolved
+    CREATE TABLE query (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, id TEXT NOT NULL,
+        open INTEGER NOT NULL, document TEXT NOT NULL
+    );
+    CREATE INDEX query_id ON query (id, seq);
+    CREATE TABLE journal (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, target TEXT NOT NULL,
+        resource TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, version TEXT,
+        at TEXT NOT NULL, body BLOB
+    );
+    CREATE INDEX journal_resource ON journal (target, resource, seq);
+    """,
+)
+"""The scripts that lead from each version of the schema to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One received resource as it stands: where it is from and its bytes."""
+
+    origin: Origin
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """One outcome as it was last computed: its Observation, and the origins for its Provenance."""
+
+    id: str
+    subject: str
+    visit: str
+    code: str
+    digest: str
+    document: dict[str, Any]
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuery:
+    """A data query with its history."""
+
+    id: str
+    query: Query
+    first_seen: str
+    last_seen: str
+    resolved: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the journal knows of one resource on one target: the last content that was confirmed."""
+
+    digest: str
+    version: str | None
+
+
+class Workspace:
+    """The open workspace. Use it as a context manager; it is closed at the end whatever happens."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises WorkspaceError with the remedy where that cannot be done."""
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except sqlite3.Error as fault:
+            raise self._error(fault) from None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise WorkspaceError(
+                f"The workspace has the schema {version}, this program knows up to {len(MIGRATIONS)}.",
+                where=str(self.path),
+                remedy="Install the newer fhir-adapter that wrote it.",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    def _error(self, fault: sqlite3.Error) -> WorkspaceError:
+        text = str(fault)
+        remedies = {
+            "readonly": "Give yourself the right to write the file and its folder.",
+            "unable to open": "Check that the folder exists and that you may write there.",
+            "full": "Free some space on the disk; nothing that was stored before is lost.",
+            "locked": "Another run is using it; wait until it has ended.",
+            "not a database": "Name another file, or move this one away.",
+        }
+        remedy = next((words for part, words in remedies.items() if part in text), "")
+        return WorkspaceError(f"The workspace cannot be used: {text}.", where=str(self.path), remedy=remedy)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is there together or not at all. Raises WorkspaceError."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as fault:
+            raise self._error(fault) from None
+
+    # Runs
+
+    def start_run(self, about: Mapping[str, Any]) -> int:
+        """Begin a run; ``about`` says who, which software, as of when, and the digests of all rules."""
+        with self.transaction():
+            row = self._db.execute("INSERT INTO run (started, about) VALUES (?, ?)", (_now(), _text(about)))
+        assert row.lastrowid is not None  # noqa: S101 - an insert always has one
+        return row.lastrowid
+
+    def finish_run(self, run: int, summary: Mapping[str, Any]) -> None:
+        """Record what a run did."""
+        with self.transaction():
+            self._db.execute("INSERT INTO run_end VALUES (?, ?, ?)", (run, _now(), _text(summary)))
+
+    def last_run(self) -> dict[str, Any] | None:
+        """What the last run was about, or None before the first."""
+        row = self._rows("SELECT about FROM run ORDER BY id DESC LIMIT 1").fetchone()
+        return json.loads(row[0]) if row else None
+
+    # What was received
+
+    def store(self, run: int, resources: Iterable[Stored], last_updated: Mapping[Origin, str]) -> int:
+        """Keep each resource whose version or bytes differ from what stands; the number that was new.
+
+        Of two versions of one resource the one that its source updated last stands, whatever their order.
+        """
+        new = 0
+        for stored in resources:
+            origin = stored.origin
+            updated = last_updated.get(origin, "")
+            standing = self._rows(
+                "SELECT version, body, last_updated FROM received WHERE source = ? AND type = ? AND id = ?"
+                " ORDER BY seq DESC LIMIT 1",
+                (origin.source, origin.type, origin.id),
+            ).fetchone()
+            if standing and (standing[0], standing[1]) == (origin.version, stored.body):
+                continue
+            if (
+                standing
+                and standing[1] is not None
+                and updated
+                and (updated, _order(origin.version))
+                < (
+                    standing[2],
+                    _order(standing[0]),
+                )
+            ):
+                continue
+            self._db.execute(
+                "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run,
+                    origin.source,
+                    origin.type,
+                    origin.id,
+                    origin.version,
+                    updated,
+                    origin.url,
+                    _now(),
+                    stored.body,
+                ),
+            )
+            new += 1
+        return new
+
+    def forget_absent(self, run: int, source: str, type: str, present: set[str]) -> int:
+        """After a complete pull of one type: what is no longer there is marked as gone. Returns how many."""
+        gone = [stored.origin for stored in self.current(source, type) if stored.origin.id not in present]
+        for origin in gone:
+            self._db.execute(
+                "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
+                " VALUES (?, ?, ?, ?, ?, '', ?, ?, NULL)",
+                (run, source, type, origin.id, origin.version, origin.url, _now()),
+            )
+        return len(gone)
+
+    def current(self, source: str, type: str) -> Iterator[Stored]:
+        """The resources of one type of one source as they stand, by id."""
+        rows = self._rows(
+            "SELECT id, version, url, body FROM received AS r WHERE source = ?1 AND type = ?2 AND seq ="
+            " (SELECT max(seq) FROM received WHERE source = ?1 AND type = ?2 AND id = r.id) ORDER BY id",
+            (source, type),
+        )
+        for id, version, url, body in rows:
+            if body is not None:
+                yield Stored(Origin(source, type, id, version, url), bytes(body))
+
+    # Outcomes
+
+    def save_outcomes(self, run: int, outcomes: Iterable[StoredOutcome]) -> tuple[int, int]:
+        """Keep each outcome whose content changed, and note those that no longer hold.
+
+        Returns how many changed (or are new) and how many went.
+        """
+        standing = {each.id: each for each in self.outcomes()}
+        changed = 0
+        with self.transaction():
+            for outcome in outcomes:
+                before = standing.pop(outcome.id, None)
+                if (
+                    before is not None
+                    and before.digest == outcome.digest
+                    and before.origins == outcome.origins
+                ):
+                    continue
+                self._insert_outcome(run, outcome, outcome.document)
+                changed += 1
+            for gone in standing.values():
+                self._insert_outcome(run, gone, None)
+        return changed, len(standing)
+
+    def _insert_outcome(self, run: int, outcome: StoredOutcome, document: dict[str, Any] | None) -> None:
+        self._db.execute(
+            "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run, outcome.id, outcome.subject, outcome.visit, outcome.code, outcome.digest,
+                None if document is None else _json_bytes(document),
+                _text([_origin_row(origin) for origin in outcome.origins]),
+            ),
+        )  # fmt: skip
+
+    def outcomes(self) -> list[StoredOutcome]:
+        """The outcomes that hold, as they were last computed."""
+        rows = self._rows(
+            "SELECT id, subject, visit, code, digest, document, origins FROM outcome AS o WHERE seq ="
+            " (SELECT max(seq) FROM outcome WHERE id = o.id) AND document IS NOT NULL ORDER BY seq"
+        )
+        return [
+            StoredOutcome(
+                id, subject, visit, code, digest, _from_json(document),
+                tuple(Origin(*row) for row in json.loads(origins)),
+            )
+            for id, subject, visit, code, digest, document, origins in rows
+        ]  # fmt: skip
+
+    # Queries
+
+    def save_queries(self, run: int, queries: Mapping[str, Query]) -> None:
+        """Note each query of this run as seen, and those that no longer arise as resolved."""
+        open_ones = {each.id: each for each in self.queries() if each.resolved is None}
+        with self.transaction():
+            for id, query in queries.items():
+                self._insert_query(run, id, query, open=True)
+            for id, stored in open_ones.items():
+                if id not in queries:
+                    self._insert_query(run, id, stored.query, open=False)
+
+    def _insert_query(self, run: int, id: str, query: Query, *, open: bool) -> None:
+        document = {
+            "subject": query.subject, "visit": query.visit, "item": query.item, "kind": query.kind.value,
+            "text": query.text, "values": list(query.values),
+            "origins": [_origin_row(origin) for origin in query.origins],
+        }  # fmt: skip
+        self._db.execute(
+            "INSERT INTO query (run, id, open, document) VALUES (?, ?, ?, ?)",
+            (run, id, open, _text(document)),
+        )
+
+    def queries(self) -> list[StoredQuery]:
+        """Every data query that ever arose, with when it was first and last seen, and when resolved."""
+        rows = self._rows(
+            "SELECT query.id, open, document, started FROM query JOIN run ON run.id = run ORDER BY seq"
+        )
+        found: dict[str, StoredQuery] = {}
+        for id, is_open, text, started in rows:
+            before = found.get(id)
+            first = before.first_seen if before else started
+            last = started if is_open or before is None else before.last_seen
+            found[id] = StoredQuery(id, _query(json.loads(text)), first, last, None if is_open else started)
+        return list(found.values())
+
+    # The journal of the push
+
+    def journal(
+        self,
+        run: int,
+        target: str,
+        resource: str,
+        state: str,
+        digest: str,
+        version: str | None,
+        body: bytes | None,
+    ) -> None:
+        """One step of one written resource: ``planned`` with its bytes, ``confirmed`` with its version."""
+        self._db.execute(
+            "INSERT INTO journal (run, target, resource, state, digest, version, at, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (run, target, resource, state, digest, version, _now(), body),
+        )
+
+    def pushed(self, target: str) -> dict[str, Pushed]:
+        """What was last confirmed of each resource on a target."""
+        rows = self._rows(
+            "SELECT resource, digest, version FROM journal"
+            " WHERE target = ? AND state = 'confirmed' ORDER BY seq",
+            (target,),
+        )
+        return {resource: Pushed(digest, version) for resource, digest, version in rows}
+
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.Error as fault:
+            raise self._error(fault) from None
+
+
+def _order(version: str) -> tuple[int, str]:
+    """Versions in their order: numbers by size, anything else as text."""
+    return (int(version), "") if version.isdigit() else (-1, version)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _origin_row(origin: Origin) -> list[str]:
+    return [origin.source, origin.type, origin.id, origin.version, origin.url]
+
+
+def _query(document: Mapping[str, Any]) -> Query:
+    return Query(
+        document["subject"],
+        document["visit"],
+        document["item"],
+        QueryKind(document["kind"]),
+        document["text"],
+        tuple(document["values"]),
+        tuple(Origin(*row) for row in document["origins"]),
+    )
+
+
+def _json_bytes(document: Mapping[str, Any]) -> bytes:
+    return _encoder.encode(document)
+
+
+def _from_json(body: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = _decoder.decode(body)
+    return document
+
+
+# Decimals are stored as the numbers that they are: 5.6667 comes back as 5.6667.
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
