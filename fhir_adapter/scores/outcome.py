@@ -64,6 +64,20 @@ def threshold_named(reading: str, threshold: int) -> str:
     return f"{reading}-{NUMERALS[threshold]}"
 
 
+def why_open(inputs: Iterable[Measurement | Outcome], otherwise: str = "undetermined") -> str:
+    """The reason why an answer made from these inputs is open: a fault that can be mended goes first."""
+    reasons = {_fault(each) for each in inputs}
+    return next((fault for fault in ("conflicting-input", "invalid-input") if fault in reasons), otherwise)
+
+
+def _fault(piece: Measurement | Outcome) -> str | None:
+    if isinstance(piece, Outcome):
+        return piece.reason
+    if piece.problem is Problem.CONFLICT:
+        return "conflicting-input"
+    return None if piece.problem in (None, Problem.ABSENT) else "invalid-input"
+
+
 def named(items: Iterable[str]) -> str:
     """Items as people call them, in their order."""
     return "; ".join(ITEMS[item].display for item in items)

@@ -20,7 +20,7 @@ from fhir_adapter.scores.branches import (
     every_branch,
     value_of,
 )
-from fhir_adapter.scores.outcome import effective, threshold_named, waiting_for
+from fhir_adapter.scores.outcome import effective, threshold_named, waiting_for, why_open
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import ResponseRule
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, gathered
@@ -230,7 +230,7 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
                 Component(
                     name,
                     answer=answer,
-                    reason=(waiting or found[name].reason) if answer is None else None,
+                    reason=waiting or why_open(rests[name], found[name].reason) if answer is None else None,
                     rests_on=rests[name],
                 )
                 for name, answer in answers.items()

@@ -21,6 +21,7 @@ from fhir_adapter.scores.outcome import (
     interval_of,
     threshold_named,
     waiting_for,
+    why_open,
 )
 from fhir_adapter.trial.items import OUTCOMES, OutcomeCode
 from fhir_adapter.trial.protocol import StarRule
@@ -163,7 +164,7 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         bounds=total if open_items and len(open_items) < len(items) else None,
         components=(
             *(
-                replace(answered(name, met, waiting or "undetermined"), rests_on=rests[name])
+                replace(answered(name, met, waiting or why_open(rests[name])), rests_on=rests[name])
                 for name, met in items.items()
             ),
             answered("responder", decided, waiting or "undetermined"),
