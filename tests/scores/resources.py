@@ -179,7 +179,8 @@ def _ucum_limit(item: str, given: Given) -> Resource:
 
 
 _CHINESE = {
-    "g/L": "克/升", "[IU]/mL": "IU/ml", "mm/h": "mm/1h", "mL/min": "ml/min", "mL/(15.min)": "ml/15min", "mm": "毫米",
+    "g/L": "克/升", "[IU]/mL": "IU/ml", "mm/h": "mm/1h", "mm": "毫米",
+    "mL/min": "ml/min", "mL/(15.min)": "ml/15min",
 }  # fmt: skip
 _FULL_WIDTH = str.maketrans("<>0123456789.", "＜＞０１２３４５６７８９．")
 
@@ -206,6 +207,7 @@ _HOCEVAR_CODES = {
     "echogenicity": "HOC01", "homogeneity": "HOC02", "hypoechogenic": "HOC03", "hyperechogenic": "HOC04",
     "border": "HOC05",
 }  # fmt: skip
+_GRADES = [f"{gland}-{part}" for gland in HOCEVAR_GLANDS for part in _HOCEVAR_CODES]
 _GLAND_CODES = dict(zip(HOCEVAR_GLANDS, ("PR", "PL", "SR", "SL"), strict=True))
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -218,7 +220,7 @@ DIALECTS: Mapping[str, Dialect] = {
             "esspri": (f"{CANONICAL}/Questionnaire/esspri", {f"esspri-{scale}": scale for scale in _SCALES}),
             "hocevar": (
                 f"{CANONICAL}/Questionnaire/hocevar",
-                {f"hocevar-{gland}-{part}": f"{gland}-{part}" for gland in HOCEVAR_GLANDS for part in _HOCEVAR_CODES},
+                {f"hocevar-{each}": each for each in _GRADES},
             ),
         },
         codes={
