@@ -121,8 +121,13 @@ def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
     standing = [
         measurement
         for measurement in group
-        if not any(_corrects(correction, measurement) for correction in corrections)
-    ]
+        if not any(
+            _corrects(correction, measurement)
+            # Two that name each other contradict: neither makes the other vanish.
+            and not (measurement.corrects and _corrects(measurement, correction))
+            for correction in corrections
+        )
+    ] or group
     by_time: dict[object, list[Measurement]] = defaultdict(list)
     for measurement in sorted(standing, key=lambda each: each.origins):
         at = measurement.at
