@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts check docs profiles bench clean
+.PHONY: help install demo test lint types contracts check profiles bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ contracts: $(STAMP) ## Check that no floor of the house leans on one above it
 
 profiles: $(STAMP) ## Generate the FHIR package from the domain's codes
 	$(BIN)/python -m fhir_adapter.mapping.profiles profiles/
+
+bench: $(STAMP) ## Measure the speed, beside the peers
+	$(BIN)/python -m benchmarks.mapping
+	$(BIN)/python -m benchmarks.startup
 
 check: lint types contracts test ## Everything that CI checks but the demo
 

@@ -36,18 +36,18 @@ class Patients:
 def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital, match: str) -> Patients:
     """The patients of a source from pairs of resource and full URL.
 
-    A patient whose ``link`` says replaced-by is followed to the surviving one (dossier §13); a circle of
-    links leaves each where it is.
+    A patient whose ``link`` says replaced-by, or whom another one's says that it replaces, is followed to
+    the surviving one (dossier §13); a circle of links ends where it began.
     """
     found = {str(resource["id"]): (resource, url) for resource, url in resources}
-    replaced_by = {
-        id: name.removeprefix("Patient/")
-        for id, (resource, _) in found.items()
-        for link in listed(resource, "link")
-        if link.get("type") == "replaced-by"
-        for name in reference.names(link.get("other"))
-        if name.startswith("Patient/")
-    }
+    replaced_by = {}
+    for id, (resource, _) in found.items():
+        for link in listed(resource, "link"):
+            others = [name.removeprefix("Patient/") for name in reference.names(link.get("other"))]
+            if link.get("type") == "replaced-by":
+                replaced_by[id] = others[0] if others else id
+            elif link.get("type") == "replaces":
+                replaced_by.update(dict.fromkeys(others, id))
 
     def surviving(id: str) -> str:
         last, seen = id, {id}
