@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from fhir_adapter.cli.main import Program
-from fhir_adapter.cli.validate import command
+from fhir_adapter.cli.main import cli
 from fhir_adapter.validation import NOT_CHECKED
 
 GOOD = '{"resourceType": "Patient", "id": "p1", "gender": "female"}'
@@ -19,8 +18,7 @@ BAD = '{"resourceType": "Patient", "id": "p2", "gender": "lady"}'
 
 
 def run(*arguments: object) -> Result:
-    program = Program("fhir-adapter", commands=[command])
-    return CliRunner().invoke(program, ["validate", *map(str, arguments)])
+    return CliRunner().invoke(cli, ["validate", *map(str, arguments)])
 
 
 def put(folder: Path, name: str, content: str | bytes) -> Path:
