@@ -17,6 +17,7 @@ from fhir_adapter.cli.options import json_option
 from fhir_adapter.errors import FileFault, WrongUse
 
 if TYPE_CHECKING:
+    from fhir_adapter.validation import Issue
 
 _LINES: Final = (".ndjson", ".jsonl", ".ndjson.gz")
 _SUFFIXES: Final = (".json", *_LINES)
