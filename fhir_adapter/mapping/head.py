@@ -7,12 +7,17 @@ by the decoder.
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from fhir_adapter.mapping import when
-from fhir_adapter.trial.items import CANONICAL
+from fhir_adapter.mapping import reference, when
+from fhir_adapter.mapping.hospital import AmbiguousCode, Code, Hospital, UnknownCode
+from fhir_adapter.mapping.observation import NEVER_WERE
+from fhir_adapter.trial.items import CANONICAL, NOT_USED
 
 _OUTCOMES = f"{CANONICAL}/CodeSystem/outcomes"
 
@@ -83,12 +88,91 @@ class Head(msgspec.Struct, rename="camel"):
             return False
 
 
-_decoder = msgspec.json.Decoder(Head)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_heads = msgspec.json.Decoder(Head)
 
 
 def head(body: bytes) -> Head | None:
     """The head of a resource, or None where one of its elements has a wrong shape: then read it whole."""
     try:
-        return _decoder.decode(body)
-    except msgspec.DecodeError:
+        return _heads.decode(body)
+    except _UNREADABLE:
         return None
+
+
+class _Component(msgspec.Struct):
+    code: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Coded(msgspec.Struct):
+    """What an Observation is about; its codes stay undecoded."""
+
+    status: str = ""
+    code: msgspec.Raw = msgspec.Raw(b"{}")
+    component: list[_Component] = []
+    subject: Reference | None = None
+
+
+_coded = msgspec.json.Decoder(_Coded)
+_concepts = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Unasked(NamedTuple):
+    """An Observation that the trial does not ask for: the codes that nobody knows, and whose they are."""
+
+    subject: tuple[str, ...]
+    unknown_codes: tuple[Code, ...]
+
+
+_NOTHING = Unasked((), ())
+
+
+class Sieve:
+    """Tells the Observations of one hospital that the trial asks for from all others, undecoded.
+
+    A hospital writes the same concept in the same bytes again and again: each spelling is judged once,
+    by the look-up that reads it in ``observation.read``, and then known by its bytes.
+    """
+
+    def __init__(self, hospital: Hospital) -> None:
+        self._hospital = hospital
+        self._unasked_codes = lru_cache(maxsize=16_384)(self._judged)
+
+    def unasked(self, body: bytes) -> Unasked | None:
+        """What there is to say of an Observation that holds nothing for the trial.
+
+        None where ``observation.read`` must decide: an item of the trial, codes that disagree, an element
+        of a wrong shape.
+        """
+        try:
+            coded = _coded.decode(body)
+        except _UNREADABLE:
+            return None
+        if coded.status in NEVER_WERE:
+            return _NOTHING
+        unknown = self._unasked_codes(bytes(coded.code))
+        # Whether a panel's own code counts depends on its having a value, which is not looked at here.
+        if unknown is None or (unknown and coded.component):
+            return None
+        for component in coded.component:
+            more = self._unasked_codes(bytes(component.code))
+            if more is None:
+                return None
+            unknown += more
+        if not unknown or coded.subject is None:
+            return _NOTHING
+        return Unasked(tuple(reference.names(coded.subject.document())), unknown)
+
+    def _judged(self, concept: bytes) -> tuple[Code, ...] | None:
+        """The unknown codes of a concept that the trial does not ask for; None where it may ask for it."""
+        try:
+            decoded = _concepts.decode(concept)
+        except _UNREADABLE:
+            return None
+        try:
+            target = self._hospital.target("items", decoded if isinstance(decoded, dict) else {})
+        except UnknownCode as unknown:
+            return (unknown.code,)
+        except AmbiguousCode:
+            return None
+        return () if target == NOT_USED else None

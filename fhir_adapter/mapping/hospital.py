@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,11 +29,13 @@ _TARGETS: Mapping[str, frozenset[str]] = {
 }
 
 
+@lru_cache(maxsize=16_384)
 def folded(text: str) -> str:
     """Text as it is compared: full-width forms narrowed (NFKC), trimmed, without case."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
+@lru_cache(maxsize=16_384)
 def spelling(unit: str) -> str:
     """A unit as it is looked up: full-width forms narrowed (NFKC), without blanks."""
     return "".join(unicodedata.normalize("NFKC", unit).split())
@@ -124,9 +127,17 @@ def codes_of(concept: Mapping[str, Any]) -> list[Code]:
     return codes
 
 
+def concept_of(resource: Mapping[str, Any], element: str) -> dict[str, Any]:
+    """A CodeableConcept; one that is missing or of another shape has no codes."""
+    value = resource.get(element)
+    return value if isinstance(value, dict) else {}
+
+
 def listed(resource: Mapping[str, Any], element: str) -> list[dict[str, Any]]:
     """The objects of a repeating element; a lone object counts as a list of one, anything else as none."""
     value = resource.get(element)
+    if value is None:
+        return []
     candidates = value if isinstance(value, list) else [value]
     return [each for each in candidates if isinstance(each, dict)]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from fhir_adapter.mapping import reference, value, when
 from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem
-from fhir_adapter.mapping.hospital import AmbiguousCode, Hospital, UnknownCode, listed
+from fhir_adapter.mapping.hospital import AmbiguousCode, Hospital, UnknownCode, concept_of, listed
 from fhir_adapter.trial.items import ITEMS, NOT_USED, SITED, Item, Kind
 from fhir_adapter.trial.types import Measurement, QueryKind, Rating
 from fhir_adapter.trial.values import Moment
 
-COUNTING = frozenset(("final", "amended", "corrected"))
+COUNTING = ("final", "amended", "corrected")
 """Results with these statuses count (dossier §13)."""
-NEVER_WERE = frozenset(("cancelled", "entered-in-error"))
+NEVER_WERE = ("cancelled", "entered-in-error")
 """Results with these are as if they never were; any other status is reported and does not count."""
 
 
@@ -33,9 +33,9 @@ def _coded(resource: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Map
     """The Observation itself, where it has a value or no components, and each component; with its code."""
     components = listed(resource, "component")
     if not components or any(key.startswith("value") for key in resource):
-        yield resource, resource.get("code") or {}
+        yield resource, concept_of(resource, "code")
     for component in components:
-        yield component, component.get("code") or {}
+        yield component, concept_of(component, "code")
 
 
 def _read_one(
@@ -101,7 +101,7 @@ def _moment(resource: Mapping[str, Any], context: Context) -> tuple[Moment | Non
 def _sided(group: str, resource: Mapping[str, Any], hospital: Hospital) -> str | None:
     """The item of one side; None where the body site is missing, unknown or of another organ."""
     try:
-        return SITED[group].get(hospital.target("sites", resource.get("bodySite") or {}))
+        return SITED[group].get(hospital.target("sites", concept_of(resource, "bodySite")))
     except (UnknownCode, AmbiguousCode):
         return None
 
@@ -119,11 +119,6 @@ def measured(
     normal = value.normal_range(element, item, context.hospital, spelled)
     found = value.read(element, item, context.hospital, default_unit, normal.high if normal else None)
     kind = Rating if item.kind in (Kind.LEVEL, Kind.SCALE) else Measurement
-    links = [
-        *reference.identifier_names(resource),
-        *(name for element in ("derivedFrom", "focus") for name in _results(resource, element)),
-        *reference.names(resource.get("specimen")),
-    ]
     return kind(
         subject=context.subject,
         item=item.code,
@@ -136,19 +131,24 @@ def measured(
         normal=normal,
         problem=found.problem,
         corrects=resource.get("status") in ("amended", "corrected"),
-        links=frozenset(links),
+        links=frozenset(_links(resource)),
     )
 
 
-def _results(resource: Mapping[str, Any], element: str) -> Iterator[str]:
-    """The names of the results that a resource refers to; a body structure or a device ties nothing."""
-    for each in listed(resource, element):
-        if each.get("type", "Observation") == "Observation":
-            for name in reference.names(each):
-                if name.startswith("Observation/") or "|" in name:
-                    yield name
+def _links(resource: Mapping[str, Any]) -> list[str]:
+    """Identifiers, the specimen, and the results that a resource refers to.
+
+    A body structure or a device that it is about ties nothing.
+    """
+    links = reference.identifier_names(resource) + reference.names(resource.get("specimen"))
+    for element in ("derivedFrom", "focus"):
+        for each in listed(resource, element):
+            if each.get("type", "Observation") == "Observation":
+                names = reference.names(each)
+                links += [name for name in names if name.startswith("Observation/") or "|" in name]
+    return links
 
 
 def _unit_of(element: Mapping[str, Any]) -> str:
     quantity = element.get("valueQuantity")
-    return value.spelled_unit(quantity) if isinstance(quantity, Mapping) else ""
+    return value.spelled_unit(quantity) if isinstance(quantity, dict) else ""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from fhir_adapter.mapping.hospital import UCUM, AmbiguousCode, Hospital, UnknownCode, folded, listed
@@ -18,7 +19,7 @@ from fhir_adapter.trial.items import Item, Kind
 from fhir_adapter.trial.types import Problem
 from fhir_adapter.trial.values import Interval, Truth
 
-_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d\d?)?)\s*(.*)", re.DOTALL)
 _TITRE = re.compile(r"1\s*[:：]\s*(\d+)")
 _MARKS = re.compile(r"[↑↓*]")
 _COMPARATORS = {"<": "<", "<=": "<=", "≤": "<=", ">": ">", ">=": ">=", "≥": ">="}
@@ -48,13 +49,14 @@ def read(
     ``normal_high`` is the upper limit printed with the result, in the canonical unit: it gives a
     result that is only a word its bounds.
     """
-    match next(((key, element[key]) for key in element if key.startswith("value")), (None, None)):
-        case (None, _) | (_, None):
+    name = next((key for key in element if key.startswith("value")), "")
+    match name, element.get(name):
+        case ("", _) | (_, None):
             return Read(_absent(element), problem=Problem.ABSENT)
         case ("valueQuantity" | "valueSimpleQuantity", dict(quantity)):
             return _quantity(quantity, item, hospital, default_unit)
         case ("valueInteger" | "valueDecimal", number) if is_number(number):
-            return _number(str(number), Fraction(number), "", _score_unit(item, default_unit), item, hospital)
+            return _number(str(number), exact(number), "", _score_unit(item, default_unit), item, hospital)
         case ("valueBoolean", bool(answer)) if item.kind is Kind.FINDING:
             return Read(str(answer).lower(), found=answer)
         case ("valueString", str(text)):
@@ -63,18 +65,26 @@ def read(
             return _concept(concept, item, hospital, default_unit, normal_high)
         case ("valueRatio", dict(ratio)):
             return _ratio(ratio, item)
-        case (name, _):
-            return Read(str(name), problem=Problem.UNREADABLE)
+        case _:
+            return Read(name, problem=Problem.UNREADABLE)
 
 
 def is_number(value: object) -> TypeGuard[int | Decimal]:
-    """Whether a JSON value is a number (true and false are not)."""
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+    """Whether a JSON value is a number that something may measure: true is none, nor is 1e999999999."""
+    if isinstance(value, Decimal):
+        return abs(value.adjusted()) < 100
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@lru_cache(maxsize=16_384)
+def exact(number: int | Decimal) -> Fraction:
+    """A JSON number as it was written; results and printed limits are of a few digits and come again."""
+    return Fraction(number)
 
 
 def _absent(element: Mapping[str, Any]) -> str:
     reason = element.get("dataAbsentReason")
-    codings = listed(reason, "coding") if isinstance(reason, Mapping) else []
+    codings = listed(reason, "coding") if isinstance(reason, dict) else []
     return f"absent: {codings[0].get('code', '')}" if codings else "no value"
 
 
@@ -87,13 +97,9 @@ def _quantity(quantity: Mapping[str, Any], item: Item, hospital: Hospital, defau
     number, comparator = quantity.get("value"), str(quantity.get("comparator", ""))
     spelled = spelled_unit(quantity)
     sent = f"{comparator}{number if number is not None else ''} {spelled}".strip()
-    if (
-        isinstance(number, bool)
-        or not isinstance(number, int | Decimal)
-        or comparator not in ("", *_COMPARATORS)
-    ):
+    if not is_number(number) or comparator not in ("", *_COMPARATORS):
         return Read(sent, problem=Problem.UNREADABLE)
-    return _number(sent, Fraction(number), comparator, spelled or default_unit, item, hospital)
+    return _number(sent, exact(number), comparator, spelled or default_unit, item, hospital)
 
 
 def spelled_unit(quantity: Mapping[str, Any]) -> str:
@@ -159,7 +165,7 @@ def _word(sent: str, answer: Truth, item: Item, normal_high: Fraction | None) ->
 
 def _ratio(ratio: Mapping[str, Any], item: Item) -> Read:
     parts = [ratio.get(name, {}) for name in ("numerator", "denominator")]
-    numbers = [part.get("value") if isinstance(part, Mapping) else None for part in parts]
+    numbers = [part.get("value") if isinstance(part, dict) else None for part in parts]
     sent = f"{numbers[0]}:{numbers[1]}"
     if item.kind is not Kind.TITRE or numbers[0] != 1 or not is_number(numbers[1]):
         return Read(sent, problem=Problem.UNREADABLE)
@@ -183,10 +189,14 @@ def _number(
     factor = item.factors.get(unit)
     if factor is None:
         return Read(sent, unit=unit, problem=Problem.UNKNOWN_UNIT)
-    value = _interval(comparator, number).scaled(factor)
+    value = _interval(comparator, _converted(number, factor))
     if not _believable(value, item):
         return Read(sent, unit=unit, problem=Problem.IMPLAUSIBLE)
     return Read(sent, value=value, unit=unit)
+
+
+def _converted(number: Fraction, factor: Fraction) -> Fraction:
+    return number if factor == 1 else number * factor
 
 
 def _interval(comparator: str, number: Fraction) -> Interval:
@@ -210,7 +220,7 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
     Only a range for normal persons counts, and one whose unit converts; a range in words is none.
     """
     for given in listed(element, "referenceRange"):
-        kind = listed(given["type"], "coding") if isinstance(given.get("type"), Mapping) else []
+        kind = listed(given["type"], "coding") if isinstance(given.get("type"), dict) else []
         if kind and all(coding.get("code") != "normal" for coding in kind):
             continue
         low, high = (_limit(given.get(end), item, hospital, unit) for end in ("low", "high"))
@@ -220,11 +230,11 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
 
 
 def _limit(quantity: object, item: Item, hospital: Hospital, unit: str) -> Fraction | None:
-    if not isinstance(quantity, Mapping):
+    if not isinstance(quantity, dict):
         return None
     number = quantity.get("value")
     if not is_number(number):
         return None
     own = spelled_unit(quantity) or unit
     factor = item.factors.get(own if own in item.factors else hospital.unit(own))
-    return None if factor is None else Fraction(number) * factor
+    return None if factor is None else _converted(exact(number), factor)

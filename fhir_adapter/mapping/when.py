@@ -61,7 +61,7 @@ def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneIn
         if isinstance(resource.get(name), str):
             return moment(resource[name], zone, hospital_zone)
     period = resource.get("effectivePeriod")
-    if not isinstance(period, Mapping):
+    if not isinstance(period, dict):
         raise NoDate("")
     ends = [
         moment(period[end], zone, hospital_zone)

@@ -14,6 +14,7 @@ from fhir_adapter.exchange.resource import decode
 from fhir_adapter.mapping import medication_administration, observation, outcome, questionnaire_response
 from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
+from fhir_adapter.mapping.head import Sieve
 from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import CLINICAL, present_roster
@@ -113,12 +114,19 @@ class Reader:
 
     def read_all(self) -> Iterator[tuple[str, Mapped]]:
         """What each resource says, with the participant whom it speaks of."""
+        sieve = Sieve(self.hospital)
         for type in CLINICAL:
             for stored in self.workspace.current(self.source, type):
-                document = decode(stored.body)
-                subject = self.roster.of(self.source, refer.names(document.get("subject")))
-                if subject is not None:
-                    yield subject, self.read(document, stored, subject)
+                unasked = sieve.unasked(stored.body) if type == "Observation" else None
+                if unasked is None:
+                    document = decode(stored.body)
+                    subject = self.roster.of(self.source, refer.names(document.get("subject")))
+                    if subject is not None:
+                        yield subject, self.read(document, stored, subject)
+                elif unasked.unknown_codes:
+                    subject = self.roster.of(self.source, unasked.subject)
+                    if subject is not None:
+                        yield subject, Mapped(unknown_codes=list(unasked.unknown_codes))
 
     def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
         """What one resource says."""
