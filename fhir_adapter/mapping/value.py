@@ -223,7 +223,8 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
         kind = listed(given["type"], "coding") if isinstance(given.get("type"), dict) else []
         if kind and all(coding.get("code") != "normal" for coding in kind):
             continue
-        low, high = (_limit(given.get(end), item, hospital, unit) for end in ("low", "high"))
+        low = _limit(given.get("low"), item, hospital, unit)
+        high = _limit(given.get("high"), item, hospital, unit)
         if low is not None or high is not None:
             return Interval(low, high)
     return None

@@ -30,7 +30,7 @@ def moment(text: str, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
 
     ``hospital_zone`` is meant by times that are sent without one. Raises NoDate or NoTimeZone.
     """
-    partial = _DATE.fullmatch(text)
+    partial = _DATE.fullmatch(text) if len(text) <= len("2024-03-31") else None
     try:
         if partial:
             year, month, day = (int(part) if part else 0 for part in partial.groups())
@@ -46,10 +46,10 @@ def moment(text: str, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
             raise NoTimeZone(text)
         instant = instant.replace(tzinfo=hospital_zone)
     try:
-        local = instant.astimezone(zone)
+        day = instant.astimezone(zone).date()
     except OverflowError:  # 0001-01-01 and 9999-12-31 stand for "none" in some systems
         raise NoDate(text) from None
-    return Moment(local.date(), local.date(), instant)
+    return Moment(day, day, instant)
 
 
 def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
