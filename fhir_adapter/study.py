@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,11 +57,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One place that data come from, and the mapping folder that speaks its codes."""
+    """One place that data come from, and the mapping folder that speaks its codes.
+
+    ``overlap`` is by how many minutes an increment reaches back behind the last pull.
+    """
 
     name: str
     place: Place
     mapping: Path
+    overlap: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,8 @@ def study_from_text(text: bytes, path: Path) -> Study:
 
 
 def _source(entry: Mapping[str, Any], home: Path) -> SourceSpec:
-    return SourceSpec(entry["name"], _place(entry, home), _mapping_path(entry["mapping"], home))
+    mapping = _mapping_path(entry["mapping"], home)
+    return SourceSpec(entry["name"], _place(entry, home), mapping, entry.get("overlap_minutes", 10))
 
 
 def _place(entry: Mapping[str, Any], home: Path) -> Place:
@@ -207,6 +213,7 @@ def read_protocol(path: Path) -> Protocol:
     """Read a protocol file. Raises StudyFileError naming the key and what is allowed."""
     text = _read(path)
     document = _toml(text, path)
+    _check_finite(document, path)
     _check(document, "protocol", path)
     visits = {
         name: VisitRule(name, rule["sentence"], rule["day"], rule["before"], rule["after"],
@@ -332,6 +339,15 @@ def _json(text: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("resourceType") != "ConceptMap":
         raise StudyFileError("This is not a ConceptMap.", where=str(path))
     return document
+
+
+def _check_finite(value: Any, path: Path, key: str = "") -> None:
+    """TOML has ``inf`` and ``nan``; no rule does."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            _check_finite(each, path, f"{key}.{name}" if key else name)
+    elif isinstance(value, Decimal | float) and not math.isfinite(value):
+        raise StudyFileError(f"{value} is no number to compare with.", where=f"{path}: {key}")
 
 
 def _check(document: Mapping[str, Any], schema: str, path: Path) -> None:

@@ -26,7 +26,8 @@ def read(
 ) -> tuple[Subject, list[str]] | None:
     """The participant, and the names of the Patient; None where the study's own number is missing.
 
-    Consent is the start of the period; the day of a withdrawal is its end.
+    Consent is the start of the period; the day of a withdrawal is its end, and of a partial date the
+    first day that it may mean: what may be from after the withdrawal is not used.
     """
     number = next(
         (
@@ -45,7 +46,7 @@ def read(
         id=number,
         status=status,
         consent=when.day(period.get("start"), zone),
-        withdrawn=when.day(period.get("end"), zone) if status == "withdrawn" else None,
+        withdrawn=when.first_day(period.get("end"), zone) if status == "withdrawn" else None,
         origins=(origin,),
     )
     return subject, reference.names(resource.get("individual"))

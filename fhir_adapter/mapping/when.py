@@ -73,6 +73,14 @@ def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneIn
     return Moment(ends[0].first, max(ends[0].last, ends[-1].last), ends[0].instant)
 
 
+def first_day(text: object, zone: ZoneInfo) -> date | None:
+    """The first local day that a date or dateTime may mean, or None where it is missing or unreadable."""
+    try:
+        return moment(text, zone, zone).first if isinstance(text, str) else None
+    except NoDate:
+        return None
+
+
 def day(text: object, zone: ZoneInfo) -> date | None:
     """The local day of a date or dateTime, or None where it is missing, partial or unreadable."""
     if not isinstance(text, str):

@@ -6,9 +6,11 @@ Seror ARD 2011;70:968-72. MCII (a fall of 1 point or of 15 %) and PASS (below 5)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from fhir_adapter.scores.outcome import answered, at_visit, change, difference_of, interval_of
+from fhir_adapter.scores.branches import value_of
+from fhir_adapter.scores.outcome import answered, at_visit, change, difference_of, interval_of, numbered
 from fhir_adapter.trial.items import ESSPRI_SCALES, OutcomeCode
 from fhir_adapter.trial.protocol import EsspriRule
 from fhir_adapter.trial.types import Outcome
@@ -20,7 +22,7 @@ ITEMS = tuple(f"esspri-{scale}" for scale in ESSPRI_SCALES)
 """The three scales."""
 
 
-def mean(scales: list[Interval | None]) -> Interval | None:
+def mean(scales: Sequence[Interval | None]) -> Interval | None:
     """The mean of the three scales; a missing one lies anywhere in 0 to 10. None where all are missing."""
     if not any(scales):
         return None
@@ -38,11 +40,15 @@ def improved(
 
 def score(evidence: Evidence, rule: EsspriRule) -> Outcome:
     """ESSPRI at one visit."""
-    value = mean([each.value if (each := evidence.at(item)) and each.usable else None for item in ITEMS])
+    scales = [value_of(evidence.at(item)) for item in ITEMS]
+    value = mean(scales)
     acceptable = value.below(rule.pass_below) if value else None
-    return at_visit(
-        OutcomeCode.ESSPRI, evidence, ITEMS, value, [answered("pass", acceptable, "missing-input")]
-    )
+    components = [answered("pass", acceptable, "missing-input")]
+    known = [scale for scale in scales if scale is not None]
+    if len(known) == len(ITEMS) - 1:
+        # A sensitivity result: nothing else is made from it.
+        components.append(numbered("mean-of-two", mean(known)))
+    return at_visit(OutcomeCode.ESSPRI, evidence, ITEMS, value, components)
 
 
 def score_change(baseline: Outcome, followup: Outcome, rule: EsspriRule) -> Outcome:

@@ -32,6 +32,7 @@ COMPONENTS: Mapping[str, str] = {
     "category": "Category of disease activity",
     "mcii": "Minimal clinically important improvement reached",
     "pass": "Patient acceptable symptom state reached",
+    "mean-of-two": "Mean of the two scales that are known, where one is missing",
     # Schirmer, salivary flow, ultrasound
     "right": "Right eye",
     "left": "Left eye",
