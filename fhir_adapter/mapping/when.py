@@ -46,10 +46,10 @@ def moment(text: str, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
             raise NoTimeZone(text)
         instant = instant.replace(tzinfo=hospital_zone)
     try:
-        day = instant.astimezone(zone).date()
+        local = instant.astimezone(zone).date()
     except OverflowError:  # 0001-01-01 and 9999-12-31 stand for "none" in some systems
         raise NoDate(text) from None
-    return Moment(day, day, instant)
+    return Moment(local, local, instant)
 
 
 def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
