@@ -31,6 +31,9 @@ class _Bundle(msgspec.Struct):
     entry: list[_BundleEntry] = []
 
 
+_heads = msgspec.json.Decoder(Head)
+
+
 class Folder:
     """The folder at ``path``, called ``name`` in the study file.
 
@@ -109,41 +112,46 @@ class Folder:
 
     def _all(self, files: Iterable[Path], types: Container[str]) -> Iterator[Received | Finding]:
         for path in files:
+            name = path.name
             try:
-                if path.name.endswith(".json"):
-                    yield from self._look(path.read_bytes(), path.name, types)
+                if name.endswith(".json"):
+                    yield from self._look(path.read_bytes(), name, types)
                     continue
-                with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as lines:
+                with gzip.open(path) if name.endswith(".gz") else path.open("rb") as lines:
                     for number, line in enumerate(lines, 1):
-                        yield from self._look(line, f"{path.name}:{number}", types)
+                        yield from self._look(line, f"{name}:{number}", types)
             except (EOFError, zlib.error, gzip.BadGzipFile):
-                yield self._finding(path.name, "the packed file is damaged or cut off: what follows is lost.")
+                yield self._finding(name, "the packed file is damaged or cut off: what follows is lost.")
             except OSError as fault:
                 raise _unreadable(path, fault) from None
 
     def _look(
         self, text: bytes, place: str, types: Container[str], full_url: str = ""
-    ) -> Iterator[Received | Finding]:
-        """What is in one line, one file, or one entry of a Bundle."""
+    ) -> Iterable[Received | Finding]:
+        """What is in one line, one file, or one entry of a Bundle: nothing, one, or a Bundle's many.
+
+        No generator: most lines of an export are of types that nobody asked for, and must cost little.
+        """
         body = text.removeprefix(BYTE_ORDER_MARK).strip()
         if not body:
-            return
+            return ()
         try:
-            head = msgspec.json.decode(body, type=Head)
+            head = _heads.decode(body)
         except msgspec.ValidationError as fault:
             # JSON of another shape than we look for; in a type that nobody asked for it may be so
             kind = peek(body, _Kind)
-            if kind is None or not kind.resource_type or kind.resource_type in types:
-                yield self._finding(place, f"it has no resource's shape: {fault}.")
+            if kind is not None and kind.resource_type and kind.resource_type not in types:
+                return ()
+            return (self._finding(place, f"it has no resource's shape: {fault}."),)
         except UNREADABLE as fault:
-            yield self._finding(place, _no_json(fault))
-        else:
-            if head.resource_type == "Bundle" and "Bundle" not in types:
-                yield from self._unpack(body, place, types)
-            elif not head.resource_type:
-                yield self._finding(place, "it has no resourceType.")
-            elif head.resource_type in types:
-                yield self._one(head, body, place, full_url)
+            return (self._finding(place, _no_json(fault)),)
+        if head.resource_type in types:
+            return (self._one(head, body, place, full_url),)
+        if head.resource_type == "Bundle":
+            return self._unpack(body, place, types)
+        if not head.resource_type:
+            return (self._finding(place, "it has no resourceType."),)
+        return ()
 
     def _unpack(self, body: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
         bundle = peek(body, _Bundle)
@@ -161,7 +169,7 @@ class Folder:
         except UnicodeDecodeError:
             return self._finding(place, "it is not UTF-8.")
         url = full_url or f"{head.resource_type}/{head.id}"
-        if full_url.startswith("http") and head.version_id and "/_history/" not in full_url:
+        if full_url.startswith("http") and "/_history/" not in full_url and head.version_id:
             url += f"/_history/{head.version_id}"
         return Received(head.resource_type, head.id, head.version_of(body), head.meta.last_updated, url, body)
 

@@ -49,19 +49,19 @@ class Received:
     body: bytes
 
 
-class Meta(msgspec.Struct, rename="camel"):
+class Meta(msgspec.Struct, rename="camel", gc=False, frozen=True):
     """The two elements of ``meta`` that are looked at before a resource is decoded."""
 
     version_id: str = ""
     last_updated: str = ""
 
 
-class Head(msgspec.Struct, rename="camel"):
+class Head(msgspec.Struct, rename="camel", gc=False, frozen=True):
     """The few elements that are looked at first; all others are skipped, which costs little."""
 
     resource_type: str = ""
     id: str = ""
-    meta: Meta = msgspec.field(default_factory=Meta)
+    meta: Meta = Meta()
 
     @property
     def version_id(self) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_adapter.exchange.resource import decode, encode
@@ -98,6 +98,7 @@ def _exact(value: Any) -> Any:
     return {key: _exact(item) for key, item in value.items()}
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), trees))
 def test_what_is_encoded_is_decoded_the_same_to_the_digit(resource: dict[str, Any]) -> None:
     body = encode(resource)
