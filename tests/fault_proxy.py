@@ -444,6 +444,23 @@ def repeats_a_row(call: Exchange) -> None:
     call.answer(200, page)
 
 
+def rows_move(path: str, put: dict[str, dict[str, Any]], delete: str) -> Scenario:
+    """While the second page of ``path`` is asked for the first time, rows are written and one is deleted."""
+    left = [1]
+
+    def scenario(call: Exchange) -> None:
+        if left and not call.first_page and call.path.endswith(path):
+            left.clear()
+            with requests.Session() as session:
+                session.trust_env = False
+                for place, resource in put.items():
+                    session.put(f"{call.upstream}/{place}", json=resource, timeout=5).raise_for_status()
+                session.delete(f"{call.upstream}/{delete}", timeout=5).raise_for_status()
+        call.forward()
+
+    return scenario
+
+
 def last_links_to(answer: Scenario) -> Scenario:
     """The last page links to one more page, which is ``answer``."""
 
