@@ -1,0 +1,1 @@
+"""The command line: one module a command; ``main.py`` registers them, ``errors.py`` words errors."""

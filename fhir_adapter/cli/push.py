@@ -1,0 +1,45 @@
+"""``push``: the last step alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fhir_adapter.cli.options import json_option, open_past, progress, study_argument
+
+
+@click.command("push")
+@study_argument
+@click.option(
+    "--dry-run", is_flag=True, help="Write nothing; print the transaction Bundle that would be sent."
+)
+@json_option
+def command(study: Path, dry_run: bool, as_json: bool) -> int:
+    """Write the outcomes of the last `score` to the target, each exactly once.
+
+    What stands there is compared first: equal is left alone, and what somebody else changed is never
+    overwritten. With --dry-run the Bundle goes to standard output, the summary to standard error.
+
+    \b
+    Example:
+      fhir-adapter push trial --dry-run
+    """
+    from fhir_adapter.cli.errors import DONE, FINDINGS
+    from fhir_adapter.cli.show_run import show
+    from fhir_adapter.pipeline.run import run
+    from fhir_adapter.report.runs import push_lines, push_of
+    from fhir_adapter.report.table import as_json as json_of
+
+    opened = open_past(study)
+    with progress() as doing:
+        report = run(opened, frozenset(("push",)), dry_run=dry_run, progress=doing)
+    if not dry_run or report.pushed is None:
+        return show(opened, report, as_json=as_json)
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": report.pushed.bundle}
+    click.echo(
+        json_of(bundle if report.pushed.bundle else {key: bundle[key] for key in ("resourceType", "type")})
+    )
+    for line in push_lines(push_of(report.pushed, dry_run=True), str(opened.target)):
+        click.echo(line, err=True)
+    return FINDINGS if report.findings else DONE

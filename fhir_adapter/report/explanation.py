@@ -1,0 +1,302 @@
+"""Why an outcome is what it is: down through components and readings to the source resources.
+
+Every step is data first; ``tree`` makes lines of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from fractions import Fraction
+
+from fhir_adapter.pipeline.score import Scored
+from fhir_adapter.report import show
+from fhir_adapter.report.table import Branch
+from fhir_adapter.scores.assess import Assessment
+from fhir_adapter.trial.components import COMPONENTS
+from fhir_adapter.trial.items import DRUGS, FLAGS, ITEMS, OUTCOMES, REASONS, OutcomeCode
+from fhir_adapter.trial.protocol import Protocol
+from fhir_adapter.trial.types import Component, Dose, Measurement, Origin, Outcome
+from fhir_adapter.trial.values import Moment, rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Exactly one version of one resource."""
+
+    source: str
+    resource: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days that count for a visit, and the dose that it is counted from."""
+
+    visit: str
+    anchor: str
+    first: date
+    target: date
+    last: date
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A measurement or a dose: as sent, as the trial reads it, when, and where it stands.
+
+    ``value`` is in the item's own unit, empty where the value could not be used; ``problem`` says why.
+    """
+
+    item: str
+    title: str
+    visit: str
+    day: str
+    sent: str
+    value: str
+    problem: str | None
+    flags: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component: an intermediate answer or an alternative reading, with what it rests on."""
+
+    name: str
+    title: str
+    value: str
+    number: Fraction | None
+    reason: str | None
+    rests_on: tuple[Fact | Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An outcome with everything that it rests on.
+
+    ``windows`` are those of all visits, at the outcome that is asked about only. ``rests_on`` holds what no
+    component names as its own.
+    """
+
+    subject: str
+    visit: str
+    outcome: str
+    title: str
+    value: str
+    number: Fraction | None
+    reason: str | None
+    detail: str
+    flags: tuple[str, ...]
+    windows: tuple[Window, ...]
+    parts: tuple[Part, ...]
+    rests_on: tuple[Fact | Account, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A participant at a glance: dates, windows, and every outcome with its value."""
+
+    subject: str
+    status: str
+    consent: date | None
+    withdrawn: date | None
+    patients: tuple[str, ...]
+    windows: tuple[Window, ...]
+    doses: tuple[Fact, ...]
+    outcomes: tuple[Account, ...]
+
+
+def overview(scored: Scored, subject: str, protocol: Protocol) -> Overview:
+    """The participant's dates, doses and outcomes. Raises KeyError for somebody who is not known."""
+    who, assessment = scored.subjects[subject], scored.assessments.get(subject)
+    windows = _windows(assessment, protocol) if assessment else ()
+    outcomes = assessment.outcomes if assessment else ()
+    return Overview(
+        who.id,
+        who.status,
+        who.consent,
+        who.withdrawn,
+        tuple(f"{source}: Patient/{id}" for source, ids in sorted(who.patients.items()) for id in ids),
+        windows,
+        tuple(_dose(each) for each in scored.doses[subject]),
+        tuple(_account(each, assessment, deep=False) for each in outcomes if assessment),
+    )
+
+
+def accounts(scored: Scored, subject: str, code: str, protocol: Protocol) -> list[Account]:
+    """The whole account of an outcome at each of its visits; empty where there is no such outcome."""
+    assessment = scored.assessments[subject]
+    windows = _windows(assessment, protocol)
+    wanted, _, visit = code.partition("@")
+    return [
+        replace(_account(each, assessment), windows=windows)
+        for each in assessment.outcomes
+        if each.code == wanted and visit in ("", each.visit)
+    ]
+
+
+def _windows(assessment: Assessment, protocol: Protocol) -> tuple[Window, ...]:
+    return tuple(
+        Window(
+            name,
+            protocol.anchor.default,
+            evidence.window.first,
+            evidence.window.target,
+            evidence.window.last,
+            not evidence.due,
+        )
+        for name, evidence in assessment.visits.items()
+        if evidence.window is not None
+    )
+
+
+def _account(outcome: Outcome, assessment: Assessment, *, deep: bool = True) -> Account:
+    def resting(pieces: tuple[Measurement | Dose | Outcome, ...]) -> tuple[Fact | Account, ...]:
+        return tuple(_piece(each, assessment) for each in pieces)
+
+    named = [piece for part in outcome.components for piece in part.rests_on]
+    rest = tuple(each for each in outcome.rests_on if not any(each is piece for piece in named))
+    return Account(
+        outcome.subject,
+        outcome.visit,
+        outcome.code,
+        OUTCOMES[OutcomeCode(outcome.code)][0],
+        show.outcome(outcome),
+        outcome.number,
+        outcome.reason,
+        outcome.detail,
+        outcome.flags,
+        (),
+        tuple(_part(each, resting(each.rests_on)) for each in outcome.components) if deep else (),
+        resting(rest) if deep else (),
+    )
+
+
+def _part(part: Component, rests_on: tuple[Fact | Account, ...]) -> Part:
+    return Part(part.name, COMPONENTS[part.name], show.component(part), part.number, part.reason, rests_on)
+
+
+def _piece(piece: Measurement | Dose | Outcome, assessment: Assessment) -> Fact | Account:
+    if isinstance(piece, Outcome):
+        return _account(piece, assessment)
+    if isinstance(piece, Dose):
+        return _dose(piece)
+    visits = (
+        name for name, evidence in assessment.visits.items() if evidence.chosen.get(piece.item) is piece
+    )
+    return Fact(
+        piece.item,
+        ITEMS[piece.item].display,
+        next(visits, ""),
+        _day(piece.at),
+        piece.sent,
+        show.measurement(piece),
+        piece.problem.value if piece.problem else None,
+        piece.flags,
+        _sources(piece.origins),
+    )
+
+
+def _dose(dose: Dose) -> Fact:
+    amount = "" if dose.amount is None else f"{rounded(dose.amount):f} {dose.unit}".strip()
+    status = dose.status.value + (f" ({dose.reason})" if dose.reason else "")
+    return Fact(
+        dose.drug, DRUGS[dose.drug], "", _day(dose.at), amount, status, None, (), _sources(dose.origins)
+    )
+
+
+def _day(at: Moment) -> str:
+    return at.first.isoformat() if at.first == at.last else f"{at.first} to {at.last}"
+
+
+def _sources(origins: tuple[Origin, ...]) -> tuple[Source, ...]:
+    return tuple(
+        Source(origin.source, f"{origin.type}/{origin.id}", origin.version, origin.url) for origin in origins
+    )
+
+
+# As lines
+
+
+def tree(account: Account) -> Branch:
+    """The account as a tree of lines, from the outcome to the addresses of the source resources."""
+    trunk = Branch(f"{account.subject}, {account.title}, {account.visit}: {account.value}")
+    _hang(trunk, account)
+    return trunk
+
+
+def _hang(trunk: Branch, account: Account) -> None:
+    if account.reason:
+        trunk.add(f"why: {REASONS[account.reason]}{f' ({account.detail})' if account.detail else ''}")
+    for window in account.windows:
+        trunk.add(_window(window))
+    for flag in account.flags:
+        trunk.add(f"remark: {FLAGS[flag]}")
+    for part in account.parts:
+        if part.rests_on:
+            _rest(trunk.add(f"{part.title}: {part.value}"), part.rests_on)
+    plain = [part for part in account.parts if not part.rests_on]
+    if plain:
+        others = trunk.add("also:") if len(plain) > 2 else trunk
+        for part in plain:
+            others.add(f"{part.title}: {part.value}")
+    _rest(trunk, account.rests_on)
+
+
+def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...]) -> None:
+    for piece in pieces:
+        if isinstance(piece, Account):
+            _hang(trunk.add(f"{piece.title}, {piece.visit}: {piece.value}"), piece)
+            continue
+        addresses = [_address(source) for source in piece.sources]
+        if len(addresses) == 1:
+            trunk.add(f"{_fact(piece)} ← {addresses[0]}")
+            continue
+        line = trunk.add(_fact(piece))
+        for address in addresses:
+            line.add(f"← {address}")
+
+
+def _address(source: Source) -> str:
+    """The address of exactly that version; the version is added where the address does not hold it."""
+    named = source.url.endswith(f"/_history/{source.version}")
+    return f"{source.source}: {source.url}" + ("" if named else f" (version {source.version})")
+
+
+def _fact(fact: Fact) -> str:
+    visit = f", {fact.visit}" if fact.visit else ""
+    value = f" = {fact.value}" if fact.value and fact.value != fact.sent else ""
+    problem = f", not used: {fact.problem}" if fact.problem else ""
+    flags = f" [{'; '.join(fact.flags)}]" if fact.flags else ""
+    return f"{fact.title}{visit}, {fact.day}: {fact.sent}{value}{problem}{flags}"
+
+
+def _window(window: Window) -> str:
+    state = ", still open" if window.open else ""
+    return (
+        f"window of {window.visit}: {window.first} to {window.last}, nearest to {window.target} counts"
+        f" (from {window.anchor}){state}"
+    )
+
+
+def overview_tree(found: Overview) -> Branch:
+    """The participant at a glance."""
+    trunk = Branch(f"{found.subject}, {found.status}")
+    dates = [f"consent {found.consent or 'not known'}"]
+    if found.withdrawn:
+        dates.append(f"withdrawn {found.withdrawn}")
+    trunk.add(", ".join(dates))
+    for patient in found.patients:
+        trunk.add(patient)
+    for window in found.windows:
+        trunk.add(_window(window))
+    if found.doses:
+        doses = trunk.add("doses:")
+        for dose in found.doses:
+            doses.add(f"{dose.title}, {dose.day}: {dose.sent} {dose.value}")
+    results = trunk.add("outcomes:" if found.outcomes else "no outcomes: this status does not count")
+    for each in found.outcomes:
+        results.add(f"{each.outcome} {each.visit}: {each.value}")
+    return trunk

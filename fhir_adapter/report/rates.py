@@ -1,0 +1,156 @@
+"""The response rate with its intervals and sensitivities, and the mean changes of the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fhir_adapter.pipeline.score import Scored
+from fhir_adapter.report import show
+from fhir_adapter.report.participants import SCORES, last_visit
+from fhir_adapter.report.table import Table
+from fhir_adapter.scores.rate import Rate, rate, response_rates
+from fhir_adapter.trial.items import OutcomeCode
+from fhir_adapter.trial.protocol import Protocol
+from fhir_adapter.trial.types import Outcome
+
+ENDED = ("off-study", "withdrawn", "follow-up")
+"""Statuses of participants who will not receive a first dose any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanChange:
+    """How much a score changed: mean and range over the ``n`` participants who have the change.
+
+    ``due`` is how many had a dose and a window that has closed.
+    """
+
+    code: str
+    title: str
+    unit: str
+    n: int
+    due: int
+    mean: Fraction | None
+    low: Fraction | None
+    high: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The rates of those with a study dose, the main rate of all enrolled, and the rates of STAR."""
+
+    response: list[Rate]
+    enrolled: Rate
+    star: list[Rate]
+
+
+def rates(scored: Scored, protocol: Protocol) -> Rates | None:
+    """The rates at the last visit; None where the protocol asks for no response.
+
+    Main set: participants with at least one study dose whose window has closed. All enrolled beside it
+    (§14.8): also those who ended the study without any dose, as non-responders; whoever may still receive
+    a first dose is not due.
+    """
+    last = last_visit(protocol)
+    responses = scored.outcomes(OutcomeCode.RESPONSE, last)
+    if not protocol.response or last not in protocol.response.visits:
+        return None
+    dosed = [each for id, each in responses.items() if scored.dosed(id)]
+    main = response_rates(dosed)
+    never = sum(not scored.dosed(id) and scored.subjects[id].status in ENDED for id in responses)
+    enrolled = rate(
+        "all enrolled (ended without a dose counts as non-response)", main[0].responders, main[0].n + never
+    )
+    stars = [each for id, each in scored.outcomes(OutcomeCode.STAR, last).items() if scored.dosed(id)]
+    return Rates(main, enrolled, _star_rates(stars, protocol))
+
+
+def _star_rates(outcomes: Iterable[Outcome], protocol: Protocol) -> list[Rate]:
+    """Shares of STAR responders, under the default threshold and each other reading; open ones fail."""
+    due = [each for each in outcomes if each.component("responder-nri").reason is None]
+    if protocol.star is None:
+        return []
+    asked = {"responder": f"STAR, {protocol.star.threshold} points or more"}
+    if protocol.star.threshold_reading.default != "at-least":
+        asked = {"responder": f"STAR, more than {protocol.star.threshold} points"}
+    titles = {"more-than": "STAR, more than {} points", "at-least": "STAR, {} points or more"}
+    for part in due[0].components if due else ():
+        for reading, title in titles.items():
+            if part.name.startswith(f"responder-{reading}-"):
+                asked[part.name] = title.format(protocol.star.threshold)
+    return [
+        rate(title, sum(each.component(name).answer is True for each in due), len(due))
+        for name, title in asked.items()
+    ]
+
+
+def mean_changes(scored: Scored, protocol: Protocol) -> list[MeanChange]:
+    """The mean change of each score among those with a dose whose last window has closed."""
+    last = last_visit(protocol)
+    found = []
+    for code, (change, title) in SCORES.items():
+        outcomes = [each for id, each in scored.outcomes(change, last).items() if scored.dosed(id)]
+        if not outcomes:
+            continue
+        due = [each for each in outcomes if each.reason != "not-due"]
+        numbers = [each.number for each in due if each.number is not None]
+        found.append(
+            MeanChange(
+                str(code),
+                title,
+                outcomes[0].unit,
+                len(numbers),
+                len(due),
+                sum(numbers, Fraction(0)) / len(numbers) if numbers else None,
+                min(numbers, default=None),
+                max(numbers, default=None),
+            )
+        )
+    return found
+
+
+def rates_table(found: Rates) -> Table:
+    """The rates with both intervals; Clopper-Pearson leads."""
+    rows = [_row(each) for each in (*found.response, found.enrolled, *found.star)]
+    return Table(
+        "Response rate",
+        ("set", "responders", "rate", "95 % Clopper-Pearson", "95 % Wilson"),
+        tuple(rows),
+        ("Main set: at least one study dose, and the window of the last visit has closed.",),
+    )
+
+
+def _row(each: Rate) -> tuple[str, ...]:
+    share = "–" if each.share is None else _percent(each.share)
+    return (
+        each.name,
+        f"{each.responders} of {each.n}",
+        share,
+        _between(each.clopper_pearson),
+        _between(each.wilson),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _between(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"
+
+
+def changes_table(found: list[MeanChange]) -> Table:
+    """The mean changes, with how many have one."""
+    rows = [
+        (
+            each.title,
+            f"{each.n} of {each.due}",
+            "–" if each.mean is None else show.signed(each.mean, each.unit),
+            "–"
+            if each.low is None or each.high is None
+            else f"{show.signed(each.low, each.unit)} to {show.signed(each.high, each.unit)}",
+        )
+        for each in found
+    ]
+    return Table("Change from baseline to the last visit", ("score", "n", "mean", "range"), tuple(rows))

@@ -1,0 +1,95 @@
+"""What a run did: what was pulled, what is unknown, what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fhir_adapter.errors import Finding
+from fhir_adapter.pipeline.pull import Pulled
+from fhir_adapter.pipeline.push import Clash, PushReport
+from fhir_adapter.pipeline.score import UnknownCodes
+from fhir_adapter.report.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A code that no mapping knows."""
+
+    source: str
+    system: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a push wrote, by the outcomes' names; or would write."""
+
+    dry_run: bool
+    created: list[str]
+    updated: list[str]
+    retracted: list[str]
+    unchanged: int
+    conflicts: list[Clash]
+    invalid: list[Finding]
+
+    @property
+    def written(self) -> int:
+        """How many outcomes were written, or would be."""
+        return len(self.created) + len(self.updated) + len(self.retracted)
+
+
+def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
+    """The summary of a push."""
+    return Push(
+        dry_run,
+        report.created,
+        report.updated,
+        report.retracted,
+        report.unchanged,
+        report.clashes,
+        report.invalid,
+    )
+
+
+def unknown_of(codes: Iterable[UnknownCodes]) -> list[Unknown]:
+    """The unknown codes, the most frequent first."""
+    found = [Unknown(each.source, *each.code, each.count) for each in codes]
+    return sorted(found, key=lambda each: (-each.count, each.source, each.system, each.code))
+
+
+def pulled_table(pulled: Iterable[Pulled]) -> Table:
+    """Resources by source and type, and how many of them were new or had gone."""
+    found = list(pulled)
+    rows = [(each.source, type, str(count)) for each in found for type, count in each.counts.items()]
+    notes = tuple(
+        f"{each.source}: {each.new} new or changed, {each.gone} gone since the last run." for each in found
+    )
+    return Table("Pulled", ("source", "type", "resources"), tuple(rows), notes)
+
+
+def unknown_table(codes: Iterable[Unknown]) -> Table:
+    """Codes that no mapping knows, with how often they came."""
+    rows = [(each.source, each.system, each.code, str(each.count)) for each in codes]
+    return Table(
+        "Unknown codes",
+        ("source", "system", "code", "times"),
+        tuple(rows),
+        ("Add each to a ConceptMap of the mapping folder: to an item, or to not-used.",) if rows else (),
+    )
+
+
+def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:
+    """The push in sentences; names are listed where they are few."""
+    verb = "would be written to" if push.dry_run else "written to"
+    lines = [
+        f"Outcomes {verb} {target}: {len(push.created)} new, {len(push.updated)} rewritten, "
+        f"{len(push.retracted)} retracted; {push.unchanged} unchanged."
+    ]
+    for word, names in (("new", push.created), ("rewritten", push.updated), ("retracted", push.retracted)):
+        if names and len(names) <= longest:
+            lines += [f"  {word}: {name}" for name in names]
+    lines += [f"  not written: {each.outcome} ({each.resource}): {each.what}" for each in push.conflicts]
+    lines += [f"  not valid, not sent: {finding}" for finding in push.invalid]
+    return lines
