@@ -34,7 +34,10 @@ class Report:
         """Whether there is something that a person should look at."""
         pulled = any(each.findings for each in self.pulled or ())
         scored = self.scored is not None and bool(
-            self.scored.queries or self.scored.unknown_codes or self.scored.findings
+            self.scored.queries
+            or self.scored.unknown_codes
+            or self.scored.findings
+            or not self.scored.subjects
         )
         pushed = self.pushed is not None and bool(self.pushed.clashes or self.pushed.invalid)
         return pulled or scored or pushed
@@ -72,6 +75,10 @@ def run(
     hospitals = dict(found.hospitals)
     pulled, scored, pushed, changed = None, None, None, (0, 0)
     with Workspace(study.workspace) as workspace:
+        last = workspace.last_run()
+        if last is not None and "score" not in steps:
+            # The day is that of the outcomes: a pull or a push alone does not move it.
+            day = date.fromisoformat(last["as_of"])
         id = workspace.start_run(_about(study, found, day, steps))
         if "pull" in steps:
             pulled = pull(study, hospitals, workspace, id, progress)
