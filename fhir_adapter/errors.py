@@ -9,6 +9,7 @@
         │   ├── Unauthorized    401: the credentials do not hold
         │   ├── Refused         a 4xx that concerns this one request only
         │   ├── Conflict        what was to be replaced is no longer what was read: nothing was written
+        │   ├── UnknownResult   a write was sent, and whether it was carried out is not known
         │   └── Incomplete      a server handed over less than it should have
         ├── FileFault           a file cannot be read or written
         └── WorkspaceError      the workspace cannot be opened, read or written
@@ -80,6 +81,10 @@ class Conflict(ServerError):
 
     Read again, then decide. A folder raises it too.
     """
+
+
+class UnknownResult(ServerError):
+    """It is not known whether a write was carried out; read back before writing again."""
 
 
 class Incomplete(ServerError):

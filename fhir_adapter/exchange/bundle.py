@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Received, peek
+from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Meta, Received, peek
 
 MAX_TEXT: Final = 200
 
@@ -24,12 +24,20 @@ class _Mode(msgspec.Struct):
     mode: str = "match"
 
 
-class Response(msgspec.Struct):
-    """What a server says of one entry of a transaction."""
+class Request(msgspec.Struct):
+    """What made a version of a history."""
+
+    method: str = ""
+    url: str = ""
+
+
+class Response(msgspec.Struct, rename="camel"):
+    """What a server says of one entry of a transaction, or of a history."""
 
     status: str = ""
     location: str = ""
     etag: str = ""
+    last_modified: str = ""
     outcome: msgspec.Raw = msgspec.Raw()
 
 
@@ -39,14 +47,16 @@ class BundleEntry(msgspec.Struct, rename="camel"):
     full_url: str = ""
     resource: msgspec.Raw = msgspec.Raw()
     search: _Mode = msgspec.field(default_factory=_Mode)
+    request: Request | None = None
     response: Response | None = None
 
 
 class Bundle(msgspec.Struct, rename="camel"):
-    """A page of a search, or the answer to a transaction."""
+    """A page of a search or of a history, or the answer to a transaction."""
 
     resource_type: str = ""
     type: str = ""
+    meta: Meta = Meta()
     total: int | None = None
     link: list[Link] = []
     entry: list[BundleEntry] = []
@@ -93,7 +103,7 @@ def place_of(given: BundleEntry) -> str:
     """``Type/id`` of what an entry of a response speaks of, or ``""`` where it does not say."""
     location = given.response.location if given.response else ""
     for url in (location.partition("/_history/")[0], given.full_url):
-        found = re.search(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})$", url)
+        found = re.search(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-._]{1,255})$", url)
         if found:
             return found[1]
     head = peek(given.resource, Head)
@@ -125,8 +135,18 @@ def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
     return text[: MAX_TEXT - 1] + "…" if len(text) > MAX_TEXT else text
 
 
+def warned(body: bytes | msgspec.Raw) -> str:
+    """What an OperationOutcome about a write warns of, without patient data; ``""`` for mere information."""
+    return said(body) if any(issue.severity != "information" for issue in _issues(body)) else ""
+
+
+def has_failed(body: bytes | msgspec.Raw) -> bool:
+    """Whether it is an OperationOutcome with an error in it."""
+    return any(issue.severity in ("error", "fatal") for issue in _issues(body))
+
+
 def went_wrong(body: bytes | msgspec.Raw) -> str:
     """A sentence where an entry among the results says that the search went wrong, else ``""``."""
-    if any(issue.severity in ("error", "fatal") for issue in _issues(body)):
+    if has_failed(body):
         return f"the search went wrong in part: {said(body)}"
     return ""

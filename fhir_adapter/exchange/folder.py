@@ -81,6 +81,8 @@ class Folder:
         that are no PUT of their own resource.
         """
         check(entries)
+        if any(entry.method != "PUT" for entry in entries):
+            raise ValueError("a folder gives no ids: only PUT is written")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             kinds = list(dict.fromkeys(entry.place[0] for entry in entries))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote_plus, urlencode, urljoin, urlsplit
 
 from fhir_adapter.errors import Incomplete, Refused, ServerError
 from fhir_adapter.exchange.bundle import Bundle, bundle_in, received_in, said, went_wrong
@@ -13,9 +15,11 @@ from fhir_adapter.exchange.transport import Reply, Transport, origin
 
 # Pages in a row that bring nothing new. A server that hides rows from us may send some empty ones.
 MAX_FRUITLESS: Final = 100
+# Characters of one list of values in a URL: many servers take no more than 8 KB of all headers together.
+MAX_LIST: Final = 3500
 
 
-class _Again(Exception):
+class Again(Exception):
     """The pages do not fit together; a second pass over them may do."""
 
     def __init__(self, what: str, status: int | None) -> None:
@@ -24,41 +28,26 @@ class _Again(Exception):
         self.status = status
 
 
-class Search:
-    """A search for resources of ``type`` with ``params`` over ``transport``."""
+class Pages:
+    """The pages that begin at ``path`` (``Observation``, ``Observation/_history``) with ``params``."""
 
-    def __init__(self, transport: Transport, type: str, params: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, transport: Transport, path: str, params: Sequence[tuple[str, str]]) -> None:
         self._transport = transport
-        self._type = type
-        self._url = f"{transport.base}/{type}?{urlencode(params)}"
+        self._url = f"{transport.base}/{path}?{urlencode(params)}"
         # The parameters' names, not their values, among which patients may be.
-        self._what = f"{type}?{'&'.join(name for name, _ in params if name != '_count')}".removesuffix("?")
+        self._what = f"{path}?{'&'.join(name for name, _ in params if name != '_count')}".removesuffix("?")
         self._values = [value for _, value in params]
-        self._include = any(name.partition(":")[0] in ("_include", "_revinclude") for name, _ in params)
-        # Only a total that is meant to be exact can be held against the server.
-        self._exact = not any(name == "_total" and value != "accurate" for name, value in params)
-        self._yielded: set[tuple[str, str]] = set()
 
-    def run(self) -> Iterator[Received]:
-        """Every resource once; a second pass over the pages where rows moved or the search expired.
+    def pages(self, seen: set[str], totals: set[int]) -> Iterator[Bundle]:
+        """One Bundle after the other.
 
-        Raises ``Incomplete``, also after everything that came was yielded.
+        Whoever takes them adds to ``seen`` what each brings: pages that bring nothing new come to an end.
+        What the pages say of their number comes into ``totals``. Raises ``Incomplete``, ``Again`` where a
+        second pass may fare better, and ``Refused`` on the first page only.
         """
-        try:
-            yield from self._pass()
-        except _Again:
-            try:
-                yield from self._pass()
-            except _Again as again:
-                raise self._incomplete(again.what, again.status) from None
-
-    def _pass(self) -> Iterator[Received]:
         url: str | None = self._url
         visited: set[str] = set()
-        matches: set[str] = set()
-        totals: set[int] = set()
         fruitless = 0
-        fault = ""
         while url is not None:
             if url in visited:
                 raise self._incomplete("its pages go in a circle.")
@@ -68,42 +57,22 @@ class Search:
             except Refused as refused:
                 if len(visited) == 1:
                     raise
-                if refused.status in (404, 410) and totals and len(matches) >= max(totals):
-                    break  # the last page links to one that is not there
+                if refused.status in (404, 410) and totals and len(seen) >= max(totals):
+                    return  # the last page links to one that is not there
                 if refused.status == 410:
-                    raise _Again("the search expired between its pages (410).", 410) from None
+                    raise Again("the search expired between its pages (410).", 410) from None
                 raise self._incomplete(f"page {len(visited)} is refused.", refused.status) from refused
             page = bundle_in(reply.body)
             if page is None:
                 raise self._no_bundle(reply, len(visited))
             if page.total is not None:
                 totals.add(page.total)
-            before = len(matches)
-            for entry in page.entry:
-                if entry.search.mode == "outcome":
-                    fault = fault or went_wrong(entry.resource)
-                    continue
-                received = received_in(bytes(entry.resource), self._transport.base)
-                if received is None:
-                    fault = fault or "an entry has no resource with an id."
-                    continue
-                if entry.search.mode == "match" and received.type == self._type:
-                    matches.add(received.id)
-                elif not self._include:
-                    continue
-                key = (received.type, received.id)
-                if key not in self._yielded:
-                    self._yielded.add(key)
-                    yield received
-            fruitless = 0 if len(matches) > before else fruitless + 1
+            before = len(seen)
+            yield page
+            fruitless = 0 if len(seen) > before else fruitless + 1
             if fruitless > MAX_FRUITLESS:
                 raise self._incomplete(f"{fruitless} pages in a row brought nothing new.")
             url = self._next(page, url, reply.url)
-        if fault:
-            raise self._incomplete(fault)
-        # Where the total differs between pages rows moved: then only fewer than the least of them is too few.
-        if self._exact and totals and len(matches) < min(totals):
-            raise _Again(f"it counts {min(totals)} and handed over {len(matches)}.", None)
 
     def _next(self, page: Bundle, asked: str, answered: str) -> str | None:
         link = next((link.url for link in page.link if link.relation == "next" and link.url), None)
@@ -138,6 +107,105 @@ class Search:
         self, what: str, status: int | None = None, remedy: str = "What came is not the whole: pull again."
     ) -> Incomplete:
         return Incomplete(what, where=self._transport.where(self._what), remedy=remedy, status=status)
+
+
+class Search(Pages):
+    """A search for resources of ``type`` with ``params`` over ``transport``."""
+
+    def __init__(self, transport: Transport, type: str, params: Sequence[tuple[str, str]]) -> None:
+        super().__init__(transport, type, params)
+        self._type = type
+        self._include = any(name.partition(":")[0] in ("_include", "_revinclude") for name, _ in params)
+        # Only a total that is meant to be exact can be held against the server.
+        self._exact = not any(name == "_total" and value != "accurate" for name, value in params)
+        self._yielded: set[tuple[str, str]] = set()
+
+    def run(self) -> Iterator[Received]:
+        """Every resource once; a second pass over the pages where rows moved or the search expired.
+
+        Raises ``Incomplete``, also after everything that came was yielded. That rows move in both passes is
+        no fault: in a hospital at work they always do.
+        """
+        try:
+            moved = yield from self._pass()
+        except Again:
+            moved = True
+        if moved:
+            try:
+                yield from self._pass()
+            except Again as again:
+                raise self._incomplete(again.what, again.status) from None
+
+    def _pass(self) -> Generator[Received, None, bool]:
+        """One pass over the pages. Returns whether there are signs that rows moved while it went on.
+
+        Servers that page by offset then leave out rows of later pages, and no total shows it when as many
+        were inserted as deleted. The signs: a row that comes twice, a row newer than the first page, totals
+        that differ.
+        """
+        matches: set[str] = set()
+        totals: set[int] = set()
+        fault = ""
+        began: datetime | None = None
+        pages = 0
+        moved = False
+        for page in self.pages(matches, totals):
+            pages += 1
+            began = began or instant(page.meta.last_updated)
+            for entry in page.entry:
+                if entry.search.mode == "outcome":
+                    fault = fault or went_wrong(entry.resource)
+                    continue
+                received = received_in(bytes(entry.resource), self._transport.base)
+                if received is None:
+                    fault = fault or "an entry has no resource with an id."
+                    continue
+                if entry.search.mode == "match" and received.type == self._type:
+                    changed = instant(received.last_updated) if began else None
+                    moved = moved or received.id in matches or bool(began and changed and changed > began)
+                    matches.add(received.id)
+                elif not self._include:
+                    continue
+                key = (received.type, received.id)
+                if key not in self._yielded:
+                    self._yielded.add(key)
+                    yield received
+        if fault:
+            raise self._incomplete(fault)
+        # Where the total differs between pages rows moved: then only fewer than the least of them is too few.
+        if self._exact and totals and len(matches) < min(totals):
+            raise Again(f"it counts {min(totals)} and handed over {len(matches)}.", None)
+        return pages > 1 and (moved or len(totals) > 1)
+
+
+def instant(text: str) -> datetime | None:
+    """A FHIR instant; None for what is none, or has no time zone and so compares with nothing."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def escaped(value: str) -> str:
+    """``value`` of a search parameter, its commas and the like escaped; its first ``|`` is meant as one."""
+    system, bar, code = value.partition("|")
+    return bar.join(re.sub(r"[\\,|$]", r"\\\g<0>", part) for part in (system, code))
+
+
+def batches(values: Iterable[str]) -> Iterator[list[str]]:
+    """``values`` in lists that fit into one URL each."""
+    batch: list[str] = []
+    length = 0
+    for value in values:
+        long = len(quote_plus(value)) + 3  # and a comma, %2C
+        if batch and length + long > MAX_LIST:
+            yield batch
+            batch, length = [], 0
+        batch.append(value)
+        length += long
+    if batch:
+        yield batch
 
 
 def resolve(link: str, page: str, base: str) -> str:

@@ -1,4 +1,4 @@
-"""A FHIR R4 server: search, read, and write in transactions.
+"""A FHIR R4 server: search, read, and write, in transactions or one by one.
 
 A server is hostile until shown otherwise: whatever it leaves out, repeats or points elsewhere is either
 mended or raised as ``Incomplete``; nothing is taken for the whole that is not.
@@ -6,21 +6,26 @@ mended or raised as ``Incomplete``; nothing is taken for the whole that is not.
 
 from __future__ import annotations
 
+import email.utils
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fhir_adapter.errors import Conflict, Refused, ServerError, WrongUse
-from fhir_adapter.exchange.bundle import Response, bundle_in, place_of, received_in, said
+from fhir_adapter.exchange import answers
+from fhir_adapter.exchange.abilities import Abilities, abilities_in
+from fhir_adapter.exchange.bundle import bundle_in, received_in
 from fhir_adapter.exchange.credentials import Credentials
+from fhir_adapter.exchange.history import History
 from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Received, decode, encode
-from fhir_adapter.exchange.search import Search
+from fhir_adapter.exchange.search import Search, batches, escaped, instant
 from fhir_adapter.exchange.transaction import Answer, Entry, check
 from fhir_adapter.exchange.transport import Transport
 
-__all__ = ["Answer", "Conflict", "Credentials", "Entry", "Server"]
+__all__ = ["Abilities", "Answer", "Conflict", "Credentials", "Entry", "Server"]
 
 READ_BATCH: Final = 50  # ids of 64 characters: a URL of some 3,300
 
@@ -32,7 +37,8 @@ class Server:
     tried; ``sleep`` waits between tries. Use one for each thread.
 
     Every method raises ``ServerError`` or one of its subclasses: ``Unauthorized`` on 401, ``Refused`` on
-    another 4xx, ``Incomplete`` when less came than should have. The constructor raises ``WrongUse`` for a
+    another 4xx, ``Incomplete`` when less came than should have, ``UnknownResult`` where it is not known
+    whether a write was carried out. The constructor raises ``WrongUse`` for a
     base that is no http(s) address, or that holds a password.
     """
 
@@ -50,6 +56,7 @@ class Server:
         self.base = _checked(base, name)
         self.name = name
         self._page_size = page_size
+        self._abilities: Abilities | None = None
         self._transport = Transport(
             self.base, name=name, credentials=credentials, timeout=timeout, attempts=attempts, sleep=sleep
         )
@@ -65,6 +72,16 @@ class Server:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return self._transport.requests
+
+    @property
+    def retries(self) -> int:
+        """How many of the requests were tries after a first one."""
+        return self._transport.retries
 
     def capability(self) -> dict[str, Any]:
         """The server's CapabilityStatement. Raises ``ServerError`` when it is not FHIR, or not R4."""
@@ -83,6 +100,30 @@ class Server:
                 "Give the base address of its R4 interface (4.0.1).",
             )
         return found
+
+    def abilities(self) -> Abilities:
+        """What the server announces, asked for once. Raises as ``capability`` does."""
+        if self._abilities is None:
+            self._abilities = abilities_in(self.capability())
+        return self._abilities
+
+    def clock(self) -> datetime:
+        """What time it is by the server's own clock, in UTC. Raises ``ServerError`` where it does not say."""
+        reply = self._transport.get(f"{self.base}/metadata", "metadata")
+        try:
+            return email.utils.parsedate_to_datetime(reply.headers.get("Date", "")).replace(tzinfo=UTC)
+        except ValueError:
+            pass  # some gateways take the header away
+        reply = self._transport.get(f"{self.base}/Observation?_count=1", "Observation")
+        page = bundle_in(reply.body)
+        now = instant(page.meta.last_updated) if page else None
+        if now is None:
+            raise self._error(
+                "it does not say what time it is.",
+                "metadata",
+                "Its answers need a Date header; ask whoever runs the gateway before it.",
+            )
+        return now.astimezone(UTC)
 
     def search(self, type: str, params: Sequence[tuple[str, str]]) -> Iterator[Received]:
         """All resources of ``type`` that match ``params``, page after page, each once.
@@ -127,12 +168,37 @@ class Server:
                 found[received.id] = received
         return found
 
+    def find(self, type: str, parameter: str, values: Sequence[str]) -> list[Received]:
+        """The resources of ``type`` for which ``parameter`` has one of ``values``, each once.
+
+        A value is written as it is meant (``system|value``): its first ``|`` stands between the system and
+        the value, and all that FHIR has other uses for is escaped here. A server that does not know the
+        parameter may hand over others too: look at what comes.
+        """
+        found: dict[str, Received] = {}
+        for batch in batches([escaped(value) for value in dict.fromkeys(values)]):
+            for received in self.search(type, [(parameter, ",".join(batch))]):
+                found[received.id] = received
+        return list(found.values())
+
+    def deleted_since(self, type: str, since: datetime) -> set[str]:
+        """The ids of ``type`` that were deleted since ``since`` and not created again.
+
+        Raises ``Refused`` where the server offers no history of a type, ``ValueError`` for a ``since``
+        without a time zone.
+        """
+        if since.tzinfo is None:
+            raise ValueError("since has no time zone")
+        moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        params = [("_since", moment), ("_count", str(self._page_size))]
+        return History(self._transport, type, params).deleted()
+
     def transaction(self, entries: Sequence[Entry]) -> list[Answer]:
         """Write all ``entries`` or none; the answers stand in the order of the entries.
 
-        Raises ``Conflict`` on 409 and 412, ``Refused`` on another 4xx: then nothing was written. Where it is
-        not known what was written it raises ``ServerError`` itself: then read the entries back. Raises
-        ``ValueError`` for entries that are no PUT of their own resource.
+        Raises ``Conflict`` on 409 and 412, ``Refused`` on another 4xx: then nothing was written. Raises
+        ``UnknownResult`` where that cannot be told: then read the entries back. Raises ``ValueError`` for
+        entries that cannot be written together.
         """
         if not entries:
             return []
@@ -140,35 +206,38 @@ class Server:
         what = f"transaction of {len(entries)}"
         sent = [_sent(entry) for entry in entries]
         body = encode({"resourceType": "Bundle", "type": "transaction", "entry": sent})
-        bundle = bundle_in(self._transport.post(self.base, body, what).body)
-        if bundle is None:
-            raise self._unknown("its answer is no Bundle.", what)
-        by_place = {place_of(given): given for given in bundle.entry}
-        answers = []
-        for position, entry in enumerate(entries):
-            given = by_place.get(entry.url)
-            if given is None and len(bundle.entry) == len(entries):
-                # by position only where the answer does not say what it speaks of
-                given = None if place_of(bundle.entry[position]) else bundle.entry[position]
-            if given is None or given.response is None:
-                raise self._unknown(f"it does not say what became of {entry.url}.", what)
-            answers.append(self._answer(entry, given.response))
-        return answers
+        reply = self._transport.write("POST", self.base, body, what)
+        return answers.to_transaction(self._transport, entries, reply, what)
 
-    def _answer(self, entry: Entry, response: Response) -> Answer:
-        etag = re.fullmatch(r'(?:W/)?"?([^"]+)"?', response.etag)
-        history = re.search(r"/_history/([^/?#]+)$", response.location)
-        version = etag[1] if etag else history[1] if history else None
-        url = f"{self.base}/{entry.url}" + (f"/_history/{version}" if version else "")
-        status = int(response.status[:3]) if re.match(r"[1-5]\d\d\b", response.status, re.ASCII) else 0
-        return Answer(status, version, url, said(response.outcome) if status >= 400 else "")
+    def send(self, entry: Entry) -> Answer:
+        """Write ``entry`` by itself, with ``If-Match`` or ``If-None-Exist``; raises as ``transaction`` does.
 
-    def _unknown(self, what: str, request: str) -> ServerError:
-        return self._error(
-            f"{what} It is not known whether the transaction was carried out.",
-            request,
-            "Read the resources back before you write them again.",
-        )
+        ``version`` and ``url`` of the answer are None where the server names neither them nor the id.
+        """
+        check([entry])
+        headers = {}
+        if entry.if_match is not None:
+            headers["If-Match"] = _etag(entry.if_match)
+        if entry.if_none_exist is not None:
+            headers["If-None-Exist"] = _criteria(entry.if_none_exist)
+        what = f"{entry.method} {entry.url}"
+        body = encode(entry.resource)
+        reply = self._transport.write(entry.method, f"{self.base}/{entry.url}", body, what, headers)
+        return answers.to_one(self._transport, entry, reply, what)
+
+    def delete(self, type: str, id: str) -> None:
+        """Delete a resource; that there is none is fine.
+
+        Raises ``Conflict`` where others point at it, ``Refused`` on another 4xx, ``UnknownResult`` where it
+        is not known whether it still stands, ``ValueError`` for what can be no id.
+        """
+        if not ID.fullmatch(id):
+            raise ValueError("no resource can have such an id")
+        try:
+            self._transport.write("DELETE", f"{self.base}/{type}/{id}", None, f"DELETE {type}/{id}")
+        except Refused as refused:
+            if refused.status not in (404, 410):
+                raise
 
     def _error(self, what: str, request: str, remedy: str) -> ServerError:
         return ServerError(what, where=self._transport.where(request), remedy=remedy)
@@ -202,5 +271,17 @@ def _checked(base: str, name: str) -> str:
 def _sent(entry: Entry) -> dict[str, Any]:
     request = {"method": entry.method, "url": entry.url}
     if entry.if_match is not None:
-        request["ifMatch"] = f'W/"{entry.if_match}"'
+        request["ifMatch"] = _etag(entry.if_match)
+    if entry.if_none_exist is not None:
+        request["ifNoneExist"] = _criteria(entry.if_none_exist)
     return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
+
+
+def _etag(version: str) -> str:
+    return f'W/"{version}"'
+
+
+def _criteria(search: str) -> str:
+    """``name=system|value`` as a query: escaped as a search is, and as little percent-encoded as can be."""
+    name, _, value = search.partition("=")
+    return f"{name}={quote(escaped(value), safe=':/|.,-_~@!()=;$')}"

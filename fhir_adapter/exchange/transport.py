@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3.exceptions
 
-from fhir_adapter.errors import Conflict, Refused, ServerError, Unauthorized
+from fhir_adapter.errors import Conflict, Refused, ServerError, Unauthorized, UnknownResult
 from fhir_adapter.exchange.bundle import said
 from fhir_adapter.exchange.credentials import Credentials
 
@@ -44,6 +44,9 @@ RETRIED: Final = frozenset(
 )
 # With these the server says that it did not take the request up; a write may be sent again.
 NOT_TAKEN_UP: Final = frozenset({429, 503})
+NOT_IMPLEMENTED: Final = 501  # no fault of the server: it never will
+# What may be sent again without knowing what became of it: the second time changes nothing more.
+IDEMPOTENT: Final = frozenset({"GET", "DELETE"})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 KEEP_METHOD: Final = frozenset({307, 308})
 
@@ -67,6 +70,10 @@ class _Broken(Exception):
         super().__init__(what)
         self.what = what
         self.sent = sent
+
+
+class _TooLarge(ServerError):
+    """An answer that is not taken in."""
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
@@ -110,7 +117,8 @@ class _Session(requests.Session):
 class Transport:
     """Requests to the server at ``base``; the credentials are shown to its origin only.
 
-    ``name`` and ``base`` are named in errors. Use one for each thread.
+    ``name`` and ``base`` are named in errors; ``requests`` counts what was sent, ``retries`` how many
+    of these were tries after a first one. Use one for each thread.
     """
 
     def __init__(
@@ -131,6 +139,8 @@ class Transport:
         self._attempts = max(attempts, 1)
         self._sleep = sleep
         self._session = _Session()
+        self.requests = 0
+        self.retries = 0
 
     def get(self, url: str, what: str, values: Sequence[str] = ()) -> Reply:
         """GET ``url``; ``what`` names the request in errors, in which none of ``values`` is quoted.
@@ -138,28 +148,52 @@ class Transport:
         Raises ``Unauthorized`` on 401, ``Refused`` on another 4xx, ``ServerError`` when no answer comes after
         all tries.
         """
-        reply = self._ask("GET", url, None, what)
+        reply = self._ask("GET", url, None, what, {})
         if reply.status >= 300:
-            raise self._refused(reply, what, values)
+            remedy = "Ask for other parameters, or ask the server's operator for the right to this."
+            raise self._refusal(reply.status, said(reply.body, values), what, remedy)
         return reply
 
-    def post(self, url: str, body: bytes, what: str) -> Reply:
-        """POST a transaction once; again only where it is certain that nothing was carried out.
+    def write(
+        self, method: str, url: str, body: bytes | None, what: str, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """POST or PUT ``body`` once, or DELETE; again only where it is certain that nothing was carried out.
 
-        Raises ``Unauthorized`` on 401, ``Conflict`` on 409 and 412, ``Refused`` on another 4xx, and
-        ``ServerError`` when no answer comes: then it is not known what was carried out.
+        Raises ``Unauthorized`` on 401, ``Conflict`` on 409 and 412, ``Refused`` on another 4xx and on 501,
+        ``UnknownResult`` where it is not known whether it was carried out, and ``ServerError`` where it
+        certainly was not: the server cannot be reached, or does not take it up (429, 503).
         """
-        reply = self._ask("POST", url, body, what)
-        if reply.status in (409, 412):
-            raise Conflict(
-                f"what is to be written collides with what is there ({reply.status}). {said(reply.body)}",
+        try:
+            reply = self._ask(method, url, body, what, headers or {})
+        except _TooLarge as fault:
+            raise self.unknown(fault.what, what, fault.status) from None
+        if reply.status >= 400:
+            raise self.rejected(reply.status, said(reply.body), what)
+        if reply.status >= 300:
+            raise self.unknown(f"it answered {reply.status}.", what, reply.status)
+        return reply
+
+    def rejected(self, status: int, saying: str, what: str) -> ServerError:
+        """The error for a write that a server answered with ``status`` (4xx or 5xx)."""
+        if status in (409, 412):
+            return Conflict(
+                f"what is to be written collides with what is there ({status}). {saying}".rstrip(),
                 where=self.where(what),
                 remedy="Read the resources again, then decide.",
-                status=reply.status,
+                status=status,
             )
-        if reply.status >= 300:
-            raise self._refused(reply, what, None)
-        return reply
+        if status >= 500 and status != NOT_IMPLEMENTED:
+            return self.unknown(f"it answered {status}. {saying}".rstrip(), what, status)
+        return self._refusal(status, saying, what, "Ask the server's operator.")
+
+    def unknown(self, what: str, request: str, status: int | None = None) -> UnknownResult:
+        """The error for a write of which it is not known whether it was carried out."""
+        return UnknownResult(
+            f"{what} It is not known whether it was carried out.",
+            where=self.where(request),
+            remedy="Read the resources back before you write them again.",
+            status=status,
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -169,28 +203,27 @@ class Transport:
         """The place for an error: the source's name, the server, the request."""
         return f"{self.name} ({self.base}) {what}".rstrip()
 
-    def _refused(self, reply: Reply, what: str, values: Sequence[str] | None) -> ServerError:
-        kind = Refused if 400 <= reply.status < 500 else ServerError
+    def _refusal(self, status: int, saying: str, what: str, remedy: str) -> ServerError:
+        kind = Refused if 400 <= status < 500 or status == NOT_IMPLEMENTED else ServerError
         return kind(
-            f"it refuses ({reply.status}). {said(reply.body, values)}".rstrip(),
+            f"it refuses ({status}). {saying}".rstrip(),
             where=self.where(what),
-            remedy="Ask for other parameters, or ask the server's operator for the right to this."
-            if kind is Refused and values is not None
-            else "Ask the server's operator.",
-            status=reply.status,
+            remedy=remedy if kind is Refused else "Ask the server's operator.",
+            status=status,
         )
 
-    def _ask(self, method: str, url: str, body: bytes | None, what: str) -> Reply:
+    def _ask(self, method: str, url: str, body: bytes | None, what: str, headers: Mapping[str, str]) -> Reply:
         started = time.monotonic()
+        sent = False
         for attempt in range(1, self._attempts + 1):
             wait = None
             status = None
             try:
-                reply = self._follow(method, url, body, what)
+                reply = self._follow(method, url, body, what, headers)
             except _Broken as fault:
-                # a body may have been carried out although its answer was lost
-                again = method == "GET" or not fault.sent
-                trouble, sent = fault.what, fault.sent
+                # a write may have been carried out although its answer was lost
+                again = method in IDEMPOTENT or not fault.sent
+                trouble, sent = fault.what, sent or fault.sent
             else:
                 status = reply.status
                 if status == 401:
@@ -204,8 +237,8 @@ class Transport:
                     )
                 if status not in RETRIED:
                     return reply
-                again = method == "GET" or status in NOT_TAKEN_UP
-                trouble, sent = f"it answered {status}", status not in NOT_TAKEN_UP
+                again = method in IDEMPOTENT or status in NOT_TAKEN_UP
+                trouble, sent = f"it answered {status}", sent or status not in NOT_TAKEN_UP
                 wait = retry_after(reply.headers, time.time())
             if wait is None:
                 wait = min(0.5 * 2 ** (attempt - 1), MAX_WAIT)
@@ -213,21 +246,23 @@ class Transport:
             if not again or attempt == self._attempts or over:
                 break
             self._sleep(wait)
-        unknown = method == "POST" and sent
+            self.retries += 1
+        trouble = f"{trouble}{f' ({attempt} tries)' if attempt > 1 else ''}."
+        if method != "GET" and sent:
+            raise self.unknown(trouble, what, status)
         raise ServerError(
-            f"{trouble}{f' ({attempt} tries)' if attempt > 1 else ''}."
-            + (" It is not known whether the transaction was carried out." if unknown else ""),
+            trouble,
             where=self.where(what),
-            remedy="Read the resources back before you write them again."
-            if unknown
-            else "Check the address and that the server runs, or try again later.",
+            remedy="Check the address and that the server runs, or try again later.",
             status=status,
         )
 
-    def _follow(self, method: str, url: str, body: bytes | None, what: str) -> Reply:
+    def _follow(
+        self, method: str, url: str, body: bytes | None, what: str, headers: Mapping[str, str]
+    ) -> Reply:
         """One try, redirects followed by hand. Raises ``ServerError`` for one that must not be followed."""
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._once(method, url, body)
+            reply = self._once(method, url, body, headers)
             if reply.status not in REDIRECTS:
                 return reply
             url = self._redirected(method, url, reply, what)
@@ -249,7 +284,7 @@ class Transport:
             reason = "it redirects to what is no web address."
         elif scheme == "http" and urlsplit(url).scheme == "https":
             reason = "it redirects from https to http, where anyone could read along."
-        elif method == "POST" and (not own or reply.status not in KEEP_METHOD):
+        elif method != "GET" and (not own or reply.status not in KEEP_METHOD):
             reason = f"it redirects what is to be written to {scheme}://{host}; nothing was written."
         else:
             return target
@@ -260,7 +295,7 @@ class Transport:
             status=reply.status,
         )
 
-    def _once(self, method: str, url: str, body: bytes | None) -> Reply:
+    def _once(self, method: str, url: str, body: bytes | None, extra: Mapping[str, str]) -> Reply:
         """One request and its whole answer. Raises ``_Broken`` when it does not come whole or in time."""
         headers = {"Accept": "application/fhir+json, application/json;q=0.9", "User-Agent": "fhir-adapter"}
         if body is None:
@@ -269,9 +304,11 @@ class Transport:
         else:
             headers["Content-Type"] = "application/fhir+json"
             headers["Prefer"] = "return=minimal"
+        headers.update(extra)
         own = origin(url) == self._origin
         # Cookies are as good as credentials, and the jar does not look at the port: strangers get none.
         session = self._session if own else _Session()
+        self.requests += 1
         try:
             with session.request(
                 method,
@@ -283,14 +320,15 @@ class Transport:
                 stream=True,
             ) as response:
                 return Reply(response.status_code, response.headers, self._body(response), url)
-        except requests.exceptions.SSLError as fault:
+        # `from None` throughout: what these faults say holds the URL, and so patients' ids
+        except requests.exceptions.SSLError:
             raise ServerError(
                 "no secure connection comes about: its certificate does not hold, or it speaks no TLS.",
                 where=self.where(""),
                 remedy="Name a file with the authority that signed it in REQUESTS_CA_BUNDLE.",
-            ) from fault
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as fault:
-            raise ServerError("its address cannot be used.", where=self.where("")) from fault
+            ) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError):
+            raise ServerError("its address cannot be used.", where=self.where("")) from None
         except requests.exceptions.ConnectTimeout:
             raise _Broken("it cannot be reached in time", sent=False) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
@@ -319,7 +357,7 @@ class Transport:
             if time.monotonic() > deadline:
                 raise _Broken("its answer did not end in time", sent=True)
             if length > MAX_BODY:
-                raise ServerError(
+                raise _TooLarge(
                     f"its answer is larger than {MAX_BODY >> 20} MB.",
                     where=self.where(""),
                     remedy="Ask for smaller pages.",
