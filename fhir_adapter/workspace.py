@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from fhir_adapter.errors import WorkspaceError
+from fhir_adapter.errors import Finding, WorkspaceError
 from fhir_adapter.trial.types import Origin, Query, QueryKind
 
 MIGRATIONS = (
@@ -41,7 +41,7 @@ MIGRATIONS = (
     CREATE TABLE outcome (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, id TEXT NOT NULL,
         subject TEXT NOT NULL, visit TEXT NOT NULL, code TEXT NOT NULL, digest TEXT NOT NULL,
-        document BLOB, origins TEXT NOT NULL
+        document BLOB, origins TEXT NOT NULL, invalid TEXT NOT NULL
     );
     CREATE INDEX outcome_id ON outcome (id, seq);
     -- one row each time that a query arises or is resolved
@@ -50,12 +50,22 @@ MIGRATIONS = (
         open INTEGER NOT NULL, document TEXT NOT NULL
     );
     CREATE INDEX query_id ON query (id, seq);
+    -- each step of writing one outcome: planned (with the bytes), sent, answered (with the answer),
+    -- confirmed; or left: somebody else's version, by digest, was accepted
     CREATE TABLE journal (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, target TEXT NOT NULL,
-        resource TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, version TEXT,
-        at TEXT NOT NULL, body BLOB
+        outcome TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, version TEXT,
+        at TEXT NOT NULL, detail BLOB
     );
-    CREATE INDEX journal_resource ON journal (target, resource, seq);
+    CREATE INDEX journal_target ON journal (target, seq);
+    CREATE TABLE probe (
+        seq INTEGER PRIMARY KEY, target TEXT NOT NULL, at TEXT NOT NULL, client_ids INTEGER NOT NULL
+    );
+    -- up to when, by the source's own clock, a type was pulled, and of which patients
+    CREATE TABLE cursor (
+        seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, source TEXT NOT NULL,
+        type TEXT NOT NULL, since TEXT NOT NULL, patients TEXT NOT NULL
+    );
     """,
 )
 """The scripts that lead from each version of the schema to the next."""
@@ -71,7 +81,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcome:
-    """One outcome as it was last computed: its Observation, and the origins for its Provenance."""
+    """One outcome as it was last computed: its Observation, and the origins for its Provenance.
+
+    ``invalid`` is what is wrong with it as FHIR; such an outcome is kept, shown, and never sent.
+    """
 
     id: str
     subject: str
@@ -80,6 +93,12 @@ class StoredOutcome:
     digest: str
     document: dict[str, Any]
     origins: tuple[Origin, ...]
+    invalid: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How people name it: subject, outcome and visit."""
+        return f"{self.subject} {self.code} {self.visit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +114,29 @@ class StoredQuery:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What the journal knows of one resource on one target: the last content that was confirmed."""
+    """What the journal knows of one outcome on one target.
 
-    digest: str
-    version: str | None
+    ``confirmed`` is the digest that last stood there for certain, with its ``version``; ``maybe`` are the
+    digests that were planned or sent since and may stand there; ``left`` is somebody else's digest that was
+    accepted, with ours of that time.
+    """
+
+    confirmed: str | None = None
+    version: str | None = None
+    maybe: frozenset[str] = frozenset()
+    left: tuple[str, str] | None = None
+
+    def wrote(self, digest: str) -> bool:
+        """Whether a content that stands there is ours."""
+        return digest == self.confirmed or digest in self.maybe
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Up to when a type of a source was pulled, by the source's own clock, and of which patients."""
+
+    since: datetime
+    patients: frozenset[str]
 
 
 class Workspace:
@@ -230,7 +268,14 @@ class Workspace:
 
     def forget_absent(self, run: int, source: str, type: str, present: set[str]) -> int:
         """After a complete pull of one type: what is no longer there is marked as gone. Returns how many."""
-        gone = [stored.origin for stored in self.current(source, type) if stored.origin.id not in present]
+        standing = {stored.origin.id for stored in self.current(source, type)}
+        return self.forget(run, source, type, standing - present)
+
+    def forget(self, run: int, source: str, type: str, ids: Set[str]) -> int:
+        """Mark those of the resources that stand as gone. Returns how many stood."""
+        gone = (
+            [stored.origin for stored in self.current(source, type) if stored.origin.id in ids] if ids else []
+        )
         for origin in gone:
             self._db.execute(
                 "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
@@ -252,51 +297,52 @@ class Workspace:
 
     # Outcomes
 
-    def save_outcomes(self, run: int, outcomes: Iterable[StoredOutcome]) -> tuple[int, int]:
-        """Keep each outcome whose content changed, and note those that no longer hold.
-
-        Returns how many changed (or are new) and how many went.
-        """
+    def differing(self, outcomes: Iterable[StoredOutcome]) -> tuple[list[StoredOutcome], list[StoredOutcome]]:
+        """Those of the outcomes whose content is new or changed, and those kept that no longer hold."""
         standing = {each.id: each for each in self.outcomes()}
-        changed = 0
+        changed = []
+        for outcome in outcomes:
+            before = standing.pop(outcome.id, None)
+            if before is None or (before.digest, before.origins) != (outcome.digest, outcome.origins):
+                changed.append(outcome)
+        return changed, list(standing.values())
+
+    def save_outcomes(
+        self, run: int, changed: Iterable[StoredOutcome], gone: Iterable[StoredOutcome]
+    ) -> None:
+        """Keep the outcomes that changed, and note those that no longer hold."""
         with self.transaction():
-            for outcome in outcomes:
-                before = standing.pop(outcome.id, None)
-                if (
-                    before is not None
-                    and before.digest == outcome.digest
-                    and before.origins == outcome.origins
-                ):
-                    continue
+            for outcome in changed:
                 self._insert_outcome(run, outcome, outcome.document)
-                changed += 1
-            for gone in standing.values():
-                self._insert_outcome(run, gone, None)
-        return changed, len(standing)
+            for outcome in gone:
+                self._insert_outcome(run, outcome, None)
 
     def _insert_outcome(self, run: int, outcome: StoredOutcome, document: dict[str, Any] | None) -> None:
         self._db.execute(
-            "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins, invalid)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run, outcome.id, outcome.subject, outcome.visit, outcome.code, outcome.digest,
                 None if document is None else _json_bytes(document),
                 _text([_origin_row(origin) for origin in outcome.origins]),
+                _text([astuple(finding) for finding in outcome.invalid]),
             ),
         )  # fmt: skip
 
     def outcomes(self) -> list[StoredOutcome]:
         """The outcomes that hold, as they were last computed."""
         rows = self._rows(
-            "SELECT id, subject, visit, code, digest, document, origins FROM outcome AS o WHERE seq ="
-            " (SELECT max(seq) FROM outcome WHERE id = o.id) AND document IS NOT NULL ORDER BY seq"
+            "SELECT id, subject, visit, code, digest, document, origins, invalid"
+            " FROM outcome AS o WHERE seq = (SELECT max(seq) FROM outcome WHERE id = o.id)"
+            " AND document IS NOT NULL ORDER BY seq"
         )
         return [
             StoredOutcome(
                 id, subject, visit, code, digest, _from_json(document),
                 tuple(Origin(*row) for row in json.loads(origins)),
+                tuple(Finding(*row) for row in json.loads(invalid)),
             )
-            for id, subject, visit, code, digest, document, origins in rows
+            for id, subject, visit, code, digest, document, origins, invalid in rows
         ]  # fmt: skip
 
     # Queries
@@ -338,30 +384,78 @@ class Workspace:
     # The journal of the push
 
     def journal(
-        self,
-        run: int,
-        target: str,
-        resource: str,
-        state: str,
-        digest: str,
-        version: str | None,
-        body: bytes | None,
+        self, run: int, target: str, state: str, steps: Iterable[tuple[str, str, str | None, bytes | None]]
     ) -> None:
-        """One step of one written resource: ``planned`` with its bytes, ``confirmed`` with its version."""
-        self._db.execute(
-            "INSERT INTO journal (run, target, resource, state, digest, version, at, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (run, target, resource, state, digest, version, _now(), body),
-        )
+        """Record one state of several outcomes, durably, before this returns.
+
+        A step is the outcome's id, the digest of its content, the version and a detail (the bytes that
+        are planned, the answer that came).
+        """
+        with self.transaction():
+            self._db.executemany(
+                "INSERT INTO journal (run, target, state, at, outcome, digest, version, detail)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(run, target, state, _now(), *step) for step in steps],
+            )
 
     def pushed(self, target: str) -> dict[str, Pushed]:
-        """What was last confirmed of each resource on a target."""
+        """What the journal knows of each outcome on a target."""
+        found: dict[str, Pushed] = {}
         rows = self._rows(
-            "SELECT resource, digest, version FROM journal"
-            " WHERE target = ? AND state = 'confirmed' ORDER BY seq",
+            "SELECT outcome, state, digest, version, detail FROM journal WHERE target = ?"
+            " AND state IN ('planned', 'confirmed', 'left') ORDER BY seq",
             (target,),
         )
-        return {resource: Pushed(digest, version) for resource, digest, version in rows}
+        for outcome, state, digest, version, detail in rows:
+            before = found.get(outcome, Pushed())
+            match state:
+                case "planned":
+                    found[outcome] = replace(before, maybe=before.maybe | {digest})
+                case "confirmed":
+                    found[outcome] = Pushed(digest, version)
+                case "left":
+                    found[outcome] = replace(before, left=(digest, bytes(detail or b"").decode()))
+        return found
+
+    def planned(self, target: str, outcome: str, digest: str) -> bytes | None:
+        """The bytes that were last planned for a content of an outcome."""
+        row = self._rows(
+            "SELECT detail FROM journal WHERE target = ? AND outcome = ? AND digest = ? AND state = 'planned'"
+            " ORDER BY seq DESC LIMIT 1",
+            (target, outcome, digest),
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def note_probe(self, target: str, client_ids: bool) -> None:
+        """Keep whether a target lets the client choose ids, as it was tried."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO probe (target, at, client_ids) VALUES (?, ?, ?)", (target, _now(), client_ids)
+            )
+
+    def probed(self, target: str) -> bool | None:
+        """Whether a target lets the client choose ids; None where it was never tried."""
+        row = self._rows(
+            "SELECT client_ids FROM probe WHERE target = ? ORDER BY seq DESC LIMIT 1", (target,)
+        ).fetchone()
+        return bool(row[0]) if row else None
+
+    # Cursors
+
+    def cursor(self, source: str, type: str) -> Cursor | None:
+        """Up to when a type of a source was pulled, or None before the first complete pull."""
+        row = self._rows(
+            "SELECT since, patients FROM cursor WHERE source = ? AND type = ? ORDER BY seq DESC LIMIT 1",
+            (source, type),
+        ).fetchone()
+        return Cursor(datetime.fromisoformat(row[0]), frozenset(json.loads(row[1]))) if row else None
+
+    def move_cursor(self, run: int, source: str, type: str, cursor: Cursor) -> None:
+        """Keep up to when a type of a source is complete; inside the transaction that stores it."""
+        self._db.execute(
+            "INSERT INTO cursor (run, source, type, since, patients) VALUES (?, ?, ?, ?, ?)",
+            (run, source, type, cursor.since.isoformat(), _text(sorted(cursor.patients))),
+        )
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         try:

@@ -59,6 +59,11 @@ def outcome_id(study: tuple[str, str], subject: str, visit: str, code: str) -> s
     return str(uuid.uuid5(_NAMESPACE, "|".join((*study, subject, visit, code))))
 
 
+def provenance_id(outcome: str, digest: str) -> str:
+    """The id of the Provenance of one content of an outcome: R4's Provenance has no identifier."""
+    return str(uuid.uuid5(_NAMESPACE, f"{outcome}|{digest}"))
+
+
 def write(outcome: Outcome, target: Target) -> Json:
     """The Observation of an outcome, without ``issued``: that is the journal's to fix.
 
@@ -271,10 +276,10 @@ def _origin(reference: Mapping[str, Any]) -> Origin:
 def content(resource: Mapping[str, Any]) -> bytes:
     """What of a resource says something, in one form: for comparing, whatever a server did to the rest.
 
-    Without what servers add (``meta``, ``text``) and what is fixed in the journal (``issued``,
-    ``recorded``); keys sorted, numbers without their spelling (1.50 is 1.5), since servers change both.
+    Without what servers choose or add (``id``, ``meta``, ``text``) and what is fixed in the journal
+    (``issued``); keys sorted, numbers without their spelling (1.50 is 1.5), since servers change both.
     """
-    left_out = ("meta", "text", "issued", "recorded")
+    left_out = ("id", "meta", "text", "issued")
     kept = {key: value for key, value in resource.items() if key not in left_out}
     return msgspec.json.encode(_plain(kept), order="deterministic")
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fhir_adapter.mapping.outcome import digest, source
+from fhir_adapter.mapping.outcome import digest, provenance_id, source
 from fhir_adapter.trial.items import CANONICAL
 from fhir_adapter.trial.types import Origin
 
 PROFILE = f"{CANONICAL}/StructureDefinition/outcome-provenance"
 _OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, PROFILE)
-
-
-def provenance_id(observation: Mapping[str, Any]) -> str:
-    """The id of the Provenance of this content of an outcome: R4's Provenance has no identifier."""
-    return str(uuid.uuid5(_NAMESPACE, f"{observation['id']}|{digest(observation)}"))
+_CONTENT = "urn:fhir-adapter:outcome:sha256:"
 
 
 def write(
@@ -35,9 +29,10 @@ def write(
     ``software`` is the version; ``rules`` are URIs that name protocol, mappings and study with their
     digests.
     """
+    content = digest(observation)
     provenance: dict[str, Any] = {
         "resourceType": "Provenance",
-        "id": provenance_id(observation),
+        "id": provenance_id(observation["id"], content),
         "meta": {"profile": [PROFILE]},
         "contained": [
             {
@@ -49,10 +44,17 @@ def write(
         ],
         "target": [{"reference": f"Observation/{observation['id']}"}],
         "recorded": recorded,
-        "policy": list(rules),
+        # The first is no rule but what the Provenance is of: it tells the contents of an outcome apart
+        # where a server chooses the Provenance's id.
+        "policy": [f"{_CONTENT}{content}", *rules],
         "activity": {"coding": [{"system": _OPERATION, "code": operation}]},
         "agent": [{"who": {"reference": "#software"}}],
     }
     if origins:
         provenance["entity"] = [{"role": "source", "what": source(origin)} for origin in origins]
     return provenance
+
+
+def names_digest(provenance: Mapping[str, Any], content: str) -> bool:
+    """Whether a Provenance is of this content of its outcome."""
+    return f"{_CONTENT}{content}" in provenance.get("policy", [])

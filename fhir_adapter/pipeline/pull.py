@@ -7,8 +7,10 @@ Only what belongs to a participant is kept; of one who withdrew, nothing from af
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from fhir_adapter.errors import Finding, Refused
 from fhir_adapter.exchange.folder import Folder
@@ -21,7 +23,7 @@ from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_re
 from fhir_adapter.pipeline.places import opened
 from fhir_adapter.study import SourceSpec, Study
 from fhir_adapter.trial.types import Origin
-from fhir_adapter.workspace import Stored, Workspace
+from fhir_adapter.workspace import Cursor, Stored, Workspace
 
 CLINICAL = ("Observation", "QuestionnaireResponse", "MedicationAdministration")
 """What is pulled of each participant."""
@@ -33,13 +35,18 @@ Progress = Callable[[str], None]
 
 @dataclass(slots=True)
 class Pulled:
-    """What one source gave: resources by type, how many were new or had gone, and what went wrong."""
+    """What one source gave: resources by type, how many were new or had gone, and what went wrong.
+
+    Where only what changed was asked for, ``counts`` has only that.
+    """
 
     source: str
     counts: Counter[str] = field(default_factory=Counter)
     new: int = 0
     gone: int = 0
     findings: list[Finding] = field(default_factory=list)
+    requests: int = 0
+    retries: int = 0
 
 
 class _Intake:
@@ -50,8 +57,20 @@ class _Intake:
         self.place = opened(spec.place, spec.name)
         self.pulled = Pulled(spec.name)
 
-    def keep(self, type: str, resources: Iterable[Received], *, whole: bool = True) -> None:
-        """Store the resources of a type; where they are all that there is, mark the others as gone."""
+    def keep(
+        self,
+        type: str,
+        resources: Iterable[Received],
+        *,
+        whole: bool = True,
+        gone: Set[str] = frozenset(),
+        cursor: Cursor | None = None,
+    ) -> None:
+        """Store the resources of a type, all or none of them.
+
+        Where they are the ``whole``, the others are marked as gone, else those in ``gone``. The cursor
+        moves with them.
+        """
         present: set[str] = set()
         with self.workspace.transaction():
             for received in resources:
@@ -63,6 +82,10 @@ class _Intake:
                 present.add(received.id)
             if whole:
                 self.pulled.gone += self.workspace.forget_absent(self.run, self.spec.name, type, present)
+            else:
+                self.pulled.gone += self.workspace.forget(self.run, self.spec.name, type, gone - present)
+            if cursor is not None:
+                self.workspace.move_cursor(self.run, self.spec.name, type, cursor)
 
     def search(self, type: str, params: Iterable[tuple[str, str]]) -> list[Received] | None:
         """The matches on a server; None, and a finding, where it refuses to search this type so."""
@@ -102,10 +125,14 @@ def pull(
     hospitals: dict[str, Hospital],
     workspace: Workspace,
     run: int,
+    *,
+    full: bool = False,
     progress: Progress = lambda _: None,
 ) -> list[Pulled]:
     """Bring the workspace up to date with every source.
 
+    From a server that was pulled before, only what changed since is asked for, unless ``full``; a folder is
+    always read whole.
     Raises AdapterError where a source is not there, does not know us, or hands over less than it should:
     what is half is never taken for the whole.
     """
@@ -123,7 +150,10 @@ def pull(
         _pull_patients(intakes[name], hospitals[name], match, named if name == listed_in else [], values)
     found = present_roster(study, hospitals, workspace)
     for name in order:
-        _pull_clinical(study, intakes[name], hospitals[name], found, progress)
+        _pull_clinical(study, intakes[name], hospitals[name], found, full=full, progress=progress)
+    for intake in intakes.values():
+        if isinstance(intake.place, Server):
+            intake.pulled.requests, intake.pulled.retries = intake.place.requests, intake.place.retries
     return [intakes[spec.name].pulled for spec in study.sources]
 
 
@@ -251,10 +281,10 @@ def _wanted(
 
 
 def _pull_clinical(
-    study: Study, intake: _Intake, hospital: Hospital, found: Roster, progress: Progress
+    study: Study, intake: _Intake, hospital: Hospital, found: Roster, *, full: bool, progress: Progress
 ) -> None:
     source = intake.spec.name
-    ids = sorted(id for place, id in found.by_patient if place == source)
+    ids = frozenset(id for place, id in found.by_patient if place == source)
 
     def wanted(received: Received) -> bool:
         """Whether it is of a participant, not one of our own outcomes, and not from after a withdrawal."""
@@ -274,13 +304,57 @@ def _pull_clinical(
         if isinstance(intake.place, Folder):
             intake.keep(type, filter(wanted, intake.folder(type)))
             continue
-        batches = [
-            intake.search(type, [("patient", ",".join(ids[start : start + BATCH]))])
-            for start in range(0, len(ids), BATCH)
-        ]
-        received = [each for batch in batches for each in batch or () if wanted(each)]
-        intake.keep(type, received, whole=None not in batches)
+        _pull_type(intake, type, ids, wanted, full=full)
     _pull_medications(intake)
+
+
+def _pull_type(
+    intake: _Intake, type: str, ids: frozenset[str], wanted: Callable[[Received], bool], *, full: bool
+) -> None:
+    """One type of a server: of patients known before what changed since, of all others everything.
+
+    The increment goes by the server's own clock, and reaches back by an overlap for what becomes visible
+    late. Absence says nothing in it: deletions come from the type's history, where the server offers one,
+    and from a full pull.
+    """
+    server, workspace = intake.place, intake.workspace
+    assert isinstance(server, Server)  # noqa: S101
+    now = server.clock()
+    cursor = None if full else workspace.cursor(intake.spec.name, type)
+    if cursor is None:
+        found = _searched(intake, type, ids, [])
+        if found is None:
+            return
+        intake.keep(type, filter(wanted, found), cursor=Cursor(now, ids))
+        return
+    since = cursor.since - timedelta(minutes=intake.spec.overlap)
+    changed = _searched(intake, type, ids & cursor.patients, [("_lastUpdated", f"ge{_instant(since)}")])
+    fresh = _searched(intake, type, ids - cursor.patients, [])
+    if changed is None or fresh is None:
+        return
+    gone: set[str] = set()
+    if type in server.abilities().history:
+        with suppress(Refused):
+            gone = server.deleted_since(type, since)
+    intake.keep(type, filter(wanted, [*changed, *fresh]), whole=False, gone=gone, cursor=Cursor(now, ids))
+
+
+def _searched(
+    intake: _Intake, type: str, ids: Iterable[str], params: list[tuple[str, str]]
+) -> list[Received] | None:
+    """The resources of a type of these patients; None, and a finding, where the server refuses."""
+    ordered = sorted(ids)
+    batches = [
+        intake.search(type, [("patient", ",".join(ordered[start : start + BATCH])), *params])
+        for start in range(0, len(ordered), BATCH)
+    ]
+    if None in batches:
+        return None
+    return [received for batch in batches for received in batch or ()]
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _pull_medications(intake: _Intake) -> None:

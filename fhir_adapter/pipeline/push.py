@@ -1,52 +1,36 @@
 """Push: the workspace's outcomes onto a server or into a folder, each exactly once.
 
-Every outcome has a computed id. What stands on the target is read and compared first: equal is left
-alone, what we wrote before is replaced under the version that was read, and what somebody else wrote or
-removed is a conflict, reported and never overwritten. Observation and Provenance travel together in
-transactions of bounded size.
+What stands on the target is read and compared first: equal is left alone, what we wrote before is replaced
+under the version that was read, and what somebody else wrote or removed is a conflict: reported, and never
+overwritten unless the user says so for that outcome. Every step is in the journal before it is taken, so
+that a push after a crash first finds out what became of what was sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from fhir_adapter.errors import Conflict, Finding
-from fhir_adapter.exchange.folder import Folder
+from fhir_adapter.errors import CannotBeDone, Conflict, Finding, UnknownName, UnknownResult
 from fhir_adapter.exchange.resource import Received, decode, encode
-from fhir_adapter.exchange.server import Server
 from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.mapping import outcome, provenance
 from fhir_adapter.pipeline.places import opened
+from fhir_adapter.pipeline.target import Rung, Standing, Target, Write
 from fhir_adapter.study import Study
-from fhir_adapter.trial.types import Origin
-from fhir_adapter.validation import validate
 from fhir_adapter.workspace import Pushed, StoredOutcome, Workspace
 
 PER_TRANSACTION = 50
 """Outcomes in one transaction, each with its Provenance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One outcome that is to be written: its Observation, its Provenance, and the versions they replace."""
-
-    name: str
-    observation: dict[str, Any]
-    provenance: dict[str, Any]
-    replaces: str | None
-    replaces_provenance: str | None
-    kind: str
-
-    def entries(self) -> list[Entry]:
-        """The two entries of the transaction."""
-        return [
-            _entry(self.observation, self.replaces),
-            _entry(self.provenance, self.replaces_provenance),
-        ]
+TRIES = 4
+"""How often a batch is sent when parallel writers collide or an answer is lost."""
+RETRACTED_SHARE = 0.05
+"""More than this share of the outcomes is not withdrawn unasked: a lost permission looks like deletion."""
+REMOVED = "removed"
+"""Stands for the digest of an outcome that somebody removed from the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +42,65 @@ class Clash:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user decided: the outcomes, by name, for which ours or the server's version counts.
+
+    A name is ``SUBJECT OUTCOME VISIT``. ``retract`` allows withdrawing more than the guard's share.
+    """
+
+    ours: frozenset[str] = frozenset()
+    server: frozenset[str] = frozenset()
+    retract: bool = False
+
+
+NO_CHOICES = Choices()
+"""Nothing was decided: every conflict is reported."""
+
+
 @dataclass(slots=True)
 class PushReport:
-    """What a push did, or would do."""
+    """What a push did, or would do; outcomes by name. ``differing`` is what ``verify`` found."""
 
+    rung: Rung = Rung.CLIENT_IDS
+    transactions: bool = True
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     retracted: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     unchanged: int = 0
     clashes: list[Clash] = field(default_factory=list)
     invalid: list[Finding] = field(default_factory=list)
+    differing: list[str] | None = None
+    requests: int = 0
+    retries: int = 0
     bundle: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def written(self) -> int:
         """How many outcomes were written."""
-        return len(self.created) + len(self.updated) + len(self.retracted)
+        return len(self.created) + len(self.updated) + len(self.retracted) + len(self.repaired)
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What the steps of one push share."""
+
+    target: Target
+    name: str
+    workspace: Workspace
+    run: int
+    rules: Sequence[str]
+    report: PushReport
+
+    def record(self, state: str, writes: Iterable[Write]) -> None:
+        self.workspace.journal(
+            self.run, self.name, state, [(each.outcome, each.digest, None, None) for each in writes]
+        )
+
+    def confirm(self, outcome: str, digest: str, version: str | None) -> None:
+        self.workspace.journal(self.run, self.name, "confirmed", [(outcome, digest, version, None)])
 
 
 def push(
@@ -82,176 +109,331 @@ def push(
     run: int,
     rules: Sequence[str],
     *,
+    choices: Choices = NO_CHOICES,
     dry_run: bool = False,
+    verify: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> PushReport:
     """Bring the target up to the workspace's outcomes.
 
-    ``rules`` are the URIs of protocol, mappings and study that the Provenance names. With ``dry_run``
-    the target is read and nothing is written; ``bundle`` of the report holds what would be.
-    Raises AdapterError where the target is not there or does not let us.
+    ``rules`` are the URIs of protocol and mappings that the Provenance names. With ``dry_run`` the target
+    is read and nothing is written; ``bundle`` of the report holds what would be. With ``verify`` all is
+    read back at the end and compared. Raises AdapterError where the target is not there or does not let
+    us, and CannotBeDone where more would be withdrawn than the guard allows.
     """
     place = opened(study.target, "target")
-    report = PushReport()
-    known = workspace.pushed(str(study.target))
+    name = str(study.target)
+    target = Target(place, client_ids=workspace.probed(name))
+    report = PushReport(rung=target.rung, transactions=target.transactions)
+    step = _Push(target, name, workspace, run, rules, report)
     progress("target: comparing")
-    writes = list(_plan(place, workspace.outcomes(), known, report, workspace, run, study, rules))
-    checked = [write for write in writes if _valid(write, report)]
+    outcomes = workspace.outcomes()
+    report.invalid += (finding for each in outcomes for finding in each.invalid)
+    valid = [each for each in outcomes if not each.invalid]
+    writes = _plan(step, valid, workspace.pushed(name), choices, dry_run=dry_run)
     if dry_run:
-        for write in checked:
-            report.bundle += (_shown(entry) for entry in write.entries())
+        for write in writes:
+            report.bundle += (_shown(entry) for entry in target.entries(write))
             getattr(report, write.kind).append(write.name)
         return report
-    for start in range(0, len(checked), PER_TRANSACTION):
-        batch = checked[start : start + PER_TRANSACTION]
-        progress(f"target: writing {start + len(batch)} of {len(checked)}")
-        _send(place, batch, workspace, run, str(study.target), report)
+    for start in range(0, len(writes), PER_TRANSACTION):
+        batch = writes[start : start + PER_TRANSACTION]
+        progress(f"target: writing {start + len(batch)} of {len(writes)}")
+        _send(step, batch)
+    if verify:
+        progress("target: reading back")
+        report.differing = _differing(step, valid)
+    report.requests, report.retries = getattr(place, "requests", 0), getattr(place, "retries", 0)
     return report
 
 
 def _plan(
-    place: Server | Folder,
+    step: _Push,
     outcomes: Sequence[StoredOutcome],
     known: Mapping[str, Pushed],
-    report: PushReport,
-    workspace: Workspace,
-    run: int,
-    study: Study,
-    rules: Sequence[str],
-) -> Iterator[Write]:
+    choices: Choices,
+    *,
+    dry_run: bool,
+) -> list[Write]:
     """What has to be written so that the target equals the workspace."""
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     wanted = {each.id: each for each in outcomes}
-    gone = [
-        resource.removeprefix("Observation/")
-        for resource in known
-        if resource.startswith("Observation/") and resource.removeprefix("Observation/") not in wanted
-    ]
-    standing = place.read_many("Observation", [*wanted, *gone])
-    changes: list[tuple[str, dict[str, Any], tuple[Origin, ...], Received | None, str]] = []
+    _check_names(choices, outcomes)
+    gone = [id for id in known if id not in wanted]
+    standing = step.target.standing([*wanted, *gone])
+    unproven: dict[str, Standing] = {}
+    changes: list[_Change] = []
     for each in outcomes:
-        name = f"{each.subject} {each.code} {each.visit}"
-        found, before = standing.get(each.id), known.get(f"Observation/{each.id}")
-        digest = outcome.digest(decode(found.body)) if found else None
-        if digest == each.digest:
-            report.unchanged += 1
-            if before is None or before.digest != digest:
-                _confirm(workspace, run, str(study.target), f"Observation/{each.id}", each.digest, found)
-        elif found is None and before is None:
-            changes.append((name, each.document, each.origins, None, "created"))
-        elif found is None:
-            what = "It was removed there after we wrote it."
-            report.clashes.append(Clash(name, f"Observation/{each.id}", what))
-        elif before is not None and before.digest == digest:
-            changes.append((name, each.document, each.origins, found, "updated"))
+        there, before = standing.get(each.id), known.get(each.id, Pushed())
+        if there is not None and there.digest == each.digest:
+            if before.confirmed == each.digest:
+                step.report.unchanged += 1
+            else:
+                unproven[each.id] = there
         else:
-            what = "It was changed there by somebody else." if before else "Another run wrote it differently."
-            report.clashes.append(Clash(name, f"Observation/{each.id}", what))
+            changes += _decided(step, each, there, before, choices, dry_run=dry_run)
+        if there is not None:
+            changes += (_copy(each, copy) for copy in there.copies)
+    proven = step.target.proven(unproven) if unproven else set()
+    for id, there in unproven.items():
+        # It stands there though the journal does not know: a crash, or another workspace, lies between.
+        if id in proven:
+            step.report.unchanged += 1
+            if not dry_run:
+                step.confirm(id, there.digest, there.received.version)
+        else:
+            changes.append(_Change(wanted[id], wanted[id].document, "repaired", there))
+    retracted = list(_retractions(step, gone, standing, known))
+    _guard(step, [*changes, *retracted], len(known), choices)
+    return _written(step, [*changes, *retracted])
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An outcome that needs writing: what is to stand there, how, and what stands there now."""
+
+    outcome: StoredOutcome
+    document: dict[str, Any]
+    kind: str
+    there: Standing | None
+
+
+def _decided(
+    step: _Push,
+    each: StoredOutcome,
+    there: Standing | None,
+    before: Pushed,
+    choices: Choices,
+    *,
+    dry_run: bool,
+) -> Iterator[_Change]:
+    """The change of an outcome that differs from the target, if it may be made."""
+    digest = there.digest if there else REMOVED
+    # What was planned and never arrived did not stand there, so nobody removed it.
+    never_there = before.confirmed is None and before.left is None
+    ours = before.wrote(digest) if there else never_there
+    if ours or each.name in choices.ours:
+        yield _Change(each, each.document, "updated" if there else "created", there)
+    elif each.name in choices.server:
+        step.report.left.append(each.name)
+        if not dry_run:
+            detail = each.digest.encode()
+            step.workspace.journal(step.run, step.name, "left", [(each.id, digest, None, detail)])
+    elif before.left == (digest, each.digest):
+        step.report.left.append(each.name)
+    else:
+        step.report.clashes.append(Clash(each.name, f"Observation/{each.id}", _clash(there, before)))
+
+
+def _clash(there: Standing | None, before: Pushed) -> str:
+    if there is None:
+        return "It was removed there after we wrote it."
+    if before.confirmed is None and not before.maybe:
+        return "Another workspace wrote it differently."
+    return "It was changed there by somebody else."
+
+
+def _copy(each: StoredOutcome, copy: Received) -> _Change:
+    """A copy that a race left is withdrawn; the oldest stays."""
+    document = decode(copy.body)
+    return _Change(
+        replace(each, origins=()),
+        {**document, "status": "entered-in-error"},
+        "retracted",
+        Standing(copy, document, outcome.digest(document)),
+    )
+
+
+def _retractions(
+    step: _Push, gone: Sequence[str], standing: Mapping[str, Standing], known: Mapping[str, Pushed]
+) -> Iterator[_Change]:
+    """Outcomes that stand there and no longer hold, unless somebody else changed them."""
     for id in gone:
-        found = standing.get(id)
-        document = decode(found.body) if found else {}
-        if found is None or document.get("status") == "entered-in-error":
+        there = standing.get(id)
+        if there is None or there.document.get("status") == "entered-in-error":
             continue
-        name = f"{_subject(document)} {document['code']['coding'][0]['code']}"
-        if outcome.digest(document) != known[f"Observation/{id}"].digest:
-            report.clashes.append(Clash(name, f"Observation/{id}", "It was changed there by somebody else."))
-            continue
-        changes.append((name, {**document, "status": "entered-in-error"}, (), found, "retracted"))
-    operations = {"created": "CREATE", "updated": "UPDATE", "retracted": "NULLIFY"}
-    software = installed_version("fhir-adapter")
-    written = [
-        (name, {**document, "issued": now}, origins, found, kind)
-        for name, document, origins, found, kind in changes
-    ]
-    made = [
-        provenance.write(
-            document, origins, operation=operations[kind], recorded=now, software=software, rules=rules
-        )
-        for _, document, origins, _, kind in written
-    ]
-    provenances = place.read_many("Provenance", [each["id"] for each in made])
-    for (name, document, _, found, kind), proof in zip(written, made, strict=True):
-        document.get("meta", {}).pop("versionId", None)
-        document.get("meta", {}).pop("lastUpdated", None)
-        earlier = provenances.get(proof["id"])
-        yield Write(
-            name,
-            document,
-            proof,
-            found.version if found else None,
-            earlier.version if earlier else None,
-            kind,
-        )
+        document = {**there.document, "status": "entered-in-error"}
+        stored = _of_document(id, document)
+        if known[id].wrote(there.digest):
+            yield _Change(stored, document, "retracted", there)
+        else:
+            step.report.clashes.append(
+                Clash(stored.name, f"Observation/{id}", "It was changed there by somebody else.")
+            )
 
 
-def _subject(document: Mapping[str, Any]) -> str:
-    return next(
-        (each["value"] for each in document["identifier"] if each["system"] != outcome.OUTCOME_ID), ""
+def _of_document(id: str, document: dict[str, Any]) -> StoredOutcome:
+    stated = outcome.read(document)
+    return StoredOutcome(
+        id, stated.subject, stated.visit, str(stated.code), outcome.digest(document), document, (), ()
     )
 
 
-def _valid(write: Write, report: PushReport) -> bool:
-    """Whether both resources are valid; an invalid outcome is never sent."""
-    errors = [
-        (resource, issue)
-        for resource in (write.observation, write.provenance)
-        for issue in validate(resource)
-        if issue.severity == "error"
+def _guard(step: _Push, changes: Sequence[_Change], known: int, choices: Choices) -> None:
+    """Stop where more outcomes would lose their value than a study loses by corrections.
+
+    An outcome that turns from a value into a reason counts like one that is withdrawn.
+    """
+    lost = [
+        change
+        for change in changes
+        if change.there is not None
+        and "dataAbsentReason" not in change.there.document
+        and change.there.document.get("status") != "entered-in-error"
+        and ("dataAbsentReason" in change.document or change.kind == "retracted")
     ]
-    report.invalid += (
-        Finding("target", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message)
-        for resource, issue in errors
-    )
-    return not errors
-
-
-def _send(
-    place: Server | Folder,
-    batch: Sequence[Write],
-    workspace: Workspace,
-    run: int,
-    target: str,
-    report: PushReport,
-) -> None:
-    """Write a batch together; where a part of it clashes, each outcome on its own."""
-    with workspace.transaction():
-        for write in batch:
-            for entry in write.entries():
-                digest = outcome.digest(entry.resource)
-                workspace.journal(run, target, entry.url, "planned", digest, None, encode(entry.resource))
-    entries = [entry for write in batch for entry in write.entries()]
-    try:
-        answers = place.write(entries) if isinstance(place, Folder) else place.transaction(entries)
-    except Conflict as conflict:
-        if len(batch) > 1:
-            for write in batch:
-                _send(place, [write], workspace, run, target, report)
-            return
-        report.clashes.append(Clash(batch[0].name, entries[0].url, conflict.what))
+    if choices.retract or len(lost) <= RETRACTED_SHARE * known:
         return
-    with workspace.transaction():
-        for entry, answer in zip(entries, answers, strict=True):
-            digest = outcome.digest(entry.resource)
-            workspace.journal(run, target, entry.url, "confirmed", digest, answer.version, None)
-    for write in batch:
-        getattr(report, write.kind).append(write.name)
+    raise CannotBeDone(
+        f"{len(lost)} of {known} outcomes would lose their value; nothing was written.",
+        where=step.name,
+        remedy="If the data were really withdrawn, push with --allow-retract; a lost permission on a source"
+        " looks the same.",
+    )
 
 
-def _confirm(
-    workspace: Workspace, run: int, target: str, resource: str, digest: str, found: Received | None
-) -> None:
-    """What stands there already is ours, though the journal did not know: a crash lay between."""
-    with workspace.transaction():
-        workspace.journal(run, target, resource, "confirmed", digest, found.version if found else None, None)
+def _written(step: _Push, changes: Sequence[_Change]) -> list[Write]:
+    """The resources of each change, with the time that the journal fixes."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    software = installed_version("fhir-adapter")
+    operations = {"created": "CREATE", "updated": "UPDATE", "repaired": "UPDATE", "retracted": "NULLIFY"}
+    writes = []
+    for change in changes:
+        id = change.outcome.id
+        document = {key: value for key, value in change.document.items() if key != "meta"}
+        document = {**document, "id": id, "meta": {"profile": [outcome.PROFILE]}, "issued": now}
+        proof = provenance.write(
+            document,
+            change.outcome.origins,
+            operation=operations[change.kind],
+            recorded=now,
+            software=software,
+            rules=step.rules,
+        )
+        digest = outcome.digest(document)
+        writes.append(Write(change.outcome.name, id, change.kind, digest, document, proof, change.there))
+    return writes
 
 
-def _entry(resource: dict[str, Any], if_match: str | None) -> Entry:
-    url = f"{resource['resourceType']}/{resource['id']}"
-    return Entry("PUT", url, resource, f"urn:uuid:{resource['id']}", if_match)
+def _send(step: _Push, batch: Sequence[Write]) -> None:
+    """Write a batch, and find out what became of it where that is not certain.
+
+    A collision may only mean that a parallel writer was quicker, and a lost answer says nothing: both are
+    read, what stands there already is confirmed, and the rest is sent again, each outcome on its own.
+    """
+    step.workspace.journal(
+        step.run,
+        step.name,
+        "planned",
+        [(each.outcome, each.digest, None, _bytes(step, each)) for each in batch],
+    )
+    groups: list[Sequence[Write]] = [batch]
+    for attempt in range(1, TRIES + 1):
+        again: list[Write] = []
+        for group in groups:
+            step.record("sent", group)
+            try:
+                step.target.write(group)
+            except (Conflict, UnknownResult) as fault:
+                if attempt == TRIES:
+                    raise
+                again += _unsettled(step, group, fault)
+                continue
+            step.record("answered", group)
+            _done(step, group)
+        groups = [[write] for write in again]
+        if not groups:
+            return
+
+
+def _unsettled(step: _Push, group: Sequence[Write], fault: Conflict | UnknownResult) -> list[Write]:
+    """Those of a group that are still to be written; what stands there is confirmed, clashes reported."""
+    standing = step.target.standing([write.outcome for write in group])
+    written = {
+        id: there
+        for id, there in standing.items()
+        if any(write.outcome == id and write.digest == there.digest for write in group)
+    }
+    proven = step.target.proven(written) if written else set()
+    again = []
+    for write in group:
+        there, expected = standing.get(write.outcome), write.replaces
+        if write.outcome in proven:
+            _done(step, [write])
+        elif write.outcome in written:
+            again.append(replace(write, kind="repaired", replaces=there))
+        elif (there and there.digest) == (expected and expected.digest):
+            again.append(replace(write, replaces=there))
+        else:
+            what = f"Somebody else changed it between our reading and our writing. {fault.what}".strip()
+            step.report.clashes.append(Clash(write.name, f"Observation/{write.outcome}", what))
+    return again
+
+
+def _done(step: _Push, group: Sequence[Write]) -> None:
+    step.record("confirmed", group)
+    for write in group:
+        getattr(step.report, write.kind).append(write.name)
+
+
+def _differing(step: _Push, outcomes: Sequence[StoredOutcome]) -> list[str]:
+    """The outcomes that do not stand on the target as the workspace has them, or lack their Provenance."""
+    standing = step.target.standing([each.id for each in outcomes])
+    proven = step.target.proven(standing)
+    return [
+        each.name
+        for each in outcomes
+        if (there := standing.get(each.id)) is None or there.digest != each.digest or each.id not in proven
+    ]
+
+
+def _check_names(choices: Choices, outcomes: Sequence[StoredOutcome]) -> None:
+    unknown = sorted((choices.ours | choices.server) - {each.name for each in outcomes})
+    if unknown:
+        raise UnknownName(
+            f"There is no outcome {unknown[0]!r}.",
+            remedy="Write it as the conflict names it: SUBJECT OUTCOME VISIT.",
+        )
+
+
+def _bytes(step: _Push, write: Write) -> bytes:
+    entries = [_shown(entry) for entry in step.target.entries(write)]
+    return encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
     request = {"method": entry.method, "url": entry.url}
-    if entry.if_match:
+    if entry.if_match is not None:
         request["ifMatch"] = f'W/"{entry.if_match}"'
+    if entry.if_none_exist is not None:
+        request["ifNoneExist"] = entry.if_none_exist
     return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
+
+
+def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterator[StoredOutcome]:
+    """The outcomes with what is wrong with them as FHIR, Observation and Provenance.
+
+    An invalid outcome is never sent.
+    """
+    from fhir_adapter.validation import validate
+
+    for each in documents:
+        observation = {**each.document, "issued": "2000-01-01T00:00:00Z"}
+        proof = provenance.write(
+            observation,
+            each.origins,
+            operation="CREATE",
+            recorded=observation["issued"],
+            software=installed_version("fhir-adapter"),
+            rules=rules,
+        )
+        yield replace(
+            each,
+            invalid=tuple(
+                Finding(
+                    "outcome", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message
+                )
+                for resource in (observation, proof)
+                for issue in validate(resource)
+                if issue.severity == "error"
+            ),
+        )

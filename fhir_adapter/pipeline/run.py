@@ -11,7 +11,7 @@ from typing import Any
 
 from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.pull import Pulled, pull
-from fhir_adapter.pipeline.push import PushReport, push
+from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push
 from fhir_adapter.pipeline.score import Scored, score
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import Workspace
@@ -39,7 +39,9 @@ class Report:
             or self.scored.findings
             or not self.scored.subjects
         )
-        pushed = self.pushed is not None and bool(self.pushed.clashes or self.pushed.invalid)
+        pushed = self.pushed is not None and bool(
+            self.pushed.clashes or self.pushed.invalid or self.pushed.differing
+        )
         return pulled or scored or pushed
 
 
@@ -62,7 +64,10 @@ def run(
     steps: frozenset[str],
     as_of: date | None = None,
     *,
+    full: bool = False,
+    choices: Choices = NO_CHOICES,
     dry_run: bool = False,
+    verify: bool = False,
     progress: Progress = lambda _: None,
 ) -> Report:
     """Do the ``steps`` out of pull, score and push, in that order.
@@ -81,14 +86,26 @@ def run(
             day = date.fromisoformat(last["as_of"])
         id = workspace.start_run(_about(study, found, day, steps))
         if "pull" in steps:
-            pulled = pull(study, hospitals, workspace, id, progress)
+            pulled = pull(study, hospitals, workspace, id, full=full, progress=progress)
         if "score" in steps:
             progress("scoring")
             scored = score(study, hospitals, workspace, day)
-            changed = workspace.save_outcomes(id, scored.documents)
+            differing, gone = workspace.differing(scored.documents)
+            progress("checking")
+            workspace.save_outcomes(id, checked(differing, rules_of(study, found)), gone)
+            changed = (len(differing), len(gone))
             workspace.save_queries(id, scored.queries)
         if "push" in steps:
-            pushed = push(study, workspace, id, rules_of(study, found), dry_run=dry_run, progress=progress)
+            pushed = push(
+                study,
+                workspace,
+                id,
+                rules_of(study, found),
+                choices=choices,
+                dry_run=dry_run,
+                verify=verify,
+                progress=progress,
+            )
         report = Report(day, pulled, scored, changed, pushed)
         workspace.finish_run(id, _summary(report))
     return report
@@ -130,17 +147,26 @@ def _summary(report: Report) -> dict[str, Any]:
     if report.pulled is not None:
         summary["pulled"] = {
             each.source: {
-                "resources": dict(each.counts), "new": each.new, "gone": each.gone, "findings": len(each.findings)
+                "resources": dict(each.counts),
+                "new": each.new,
+                "gone": each.gone,
+                "findings": len(each.findings),
+                "requests": each.requests,
+                "retries": each.retries,
             }
             for each in report.pulled
-        }  # fmt: skip
+        }
     if report.scored is not None:
         summary["outcomes"] = {"changed": report.changed[0], "gone": report.changed[1]}
         summary["queries"] = len(report.scored.queries)
     if report.pushed is not None:
         pushed = report.pushed
         summary["pushed"] = {
-            "created": len(pushed.created), "updated": len(pushed.updated), "retracted": len(pushed.retracted),
-            "unchanged": pushed.unchanged, "conflicts": len(pushed.clashes), "invalid": len(pushed.invalid),
+            "rung": pushed.rung.number, "transactions": pushed.transactions,
+            "created": len(pushed.created), "updated": len(pushed.updated),
+            "retracted": len(pushed.retracted), "repaired": len(pushed.repaired),
+            "unchanged": pushed.unchanged, "left to the server": len(pushed.left),
+            "conflicts": len(pushed.clashes), "invalid": len(pushed.invalid),
+            "requests": pushed.requests, "retries": pushed.retries,
         }  # fmt: skip
     return summary

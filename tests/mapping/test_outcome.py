@@ -199,4 +199,9 @@ def test_a_provenance_names_every_source_and_has_an_id_of_its_content() -> None:
     )
     assert later["id"] == proof["id"]
     other = {**document, "status": "entered-in-error"}
-    assert provenance.provenance_id(other) != proof["id"]
+    withdrawn = provenance.write(
+        other, [dose], operation="NULLIFY", recorded="2027-01-01T00:00:00Z", software="9.9", rules=[]
+    )
+    assert withdrawn["id"] != proof["id"]
+    assert provenance.names_digest(proof, mapping.digest(document))
+    assert not provenance.names_digest(withdrawn, mapping.digest(document))
