@@ -96,7 +96,8 @@ class MappingFolder:
 class Study:
     """One study: what it is called, its protocol, where its data come from and where results go.
 
-    ``identifier`` is the study's identifier as (system, value); ``digest`` is the SHA-256 of the file.
+    ``identifier`` is the study's identifier as (system, value); ``audit`` asks for an AuditEvent of each
+    push on the target; ``digest`` is the SHA-256 of the file.
     """
 
     path: Path
@@ -106,6 +107,7 @@ class Study:
     sources: tuple[SourceSpec, ...]
     participants: ParticipantsSpec
     target: Place
+    audit: bool
     workspace: Path
     digest: str
 
@@ -156,6 +158,7 @@ def study_from_text(text: bytes, path: Path) -> Study:
             named["match"],
         ),
         target=_place(document["target"], home),
+        audit=document["target"].get("audit", False),
         workspace=home / study["workspace"],
         digest=_digest(text),
     )

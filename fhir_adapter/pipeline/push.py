@@ -8,16 +8,17 @@ that a push after a crash first finds out what became of what was sent.
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from fhir_adapter.errors import CannotBeDone, Conflict, Finding, UnknownName, UnknownResult
+from fhir_adapter.errors import CannotBeDone, Conflict, Finding, ServerError, UnknownName, UnknownResult
 from fhir_adapter.exchange.resource import Received, decode, encode
 from fhir_adapter.exchange.transaction import Entry
-from fhir_adapter.mapping import outcome, provenance
+from fhir_adapter.mapping import audit_event, outcome, provenance
 from fhir_adapter.pipeline.places import opened
 from fhir_adapter.pipeline.target import Rung, Standing, Target, Write
 from fhir_adapter.study import Study
@@ -143,6 +144,8 @@ def push(
     if verify:
         progress("target: reading back")
         report.differing = _differing(step, valid)
+    if study.audit and report.written:
+        _audit(step, study)
     report.requests, report.retries = getattr(place, "requests", 0), getattr(place, "retries", 0)
     return report
 
@@ -293,7 +296,7 @@ def _guard(step: _Push, changes: Sequence[_Change], known: int, choices: Choices
 
 def _written(step: _Push, changes: Sequence[_Change]) -> list[Write]:
     """The resources of each change, with the time that the journal fixes."""
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = _now()
     software = installed_version("fhir-adapter")
     operations = {"created": "CREATE", "updated": "UPDATE", "repaired": "UPDATE", "retracted": "NULLIFY"}
     writes = []
@@ -373,6 +376,36 @@ def _done(step: _Push, group: Sequence[Write]) -> None:
     step.record("confirmed", group)
     for write in group:
         getattr(step.report, write.kind).append(write.name)
+
+
+def _audit(step: _Push, study: Study) -> None:
+    """Leave an AuditEvent of this push; where it is not taken, that is a finding and nothing more."""
+    report = step.report
+    event = audit_event.write(
+        study.identifier,
+        step.run,
+        user=user(),
+        software=installed_version("fhir-adapter"),
+        recorded=_now(),
+        written=report.written,
+        clashes=len(report.clashes),
+    )
+    try:
+        step.target.add(event)
+    except ServerError as fault:
+        report.invalid.append(Finding("target", "AuditEvent", "", fault.what, fault.remedy))
+
+
+def user() -> str:
+    """Who runs this, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _differing(step: _Push, outcomes: Sequence[StoredOutcome]) -> list[str]:

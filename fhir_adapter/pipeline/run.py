@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.pull import Pulled, pull
-from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push
+from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
 from fhir_adapter.pipeline.score import Scored, score
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import Workspace
@@ -127,19 +126,12 @@ def _about(study: Study, found: Mappings, day: date, steps: frozenset[str]) -> d
     return {
         "as_of": day.isoformat(),
         "steps": sorted(steps),
-        "user": _user(),
+        "user": user(),
         "software": installed_version("fhir-adapter"),
         "study": study.digest,
         "protocol": study.protocol.digest,
         "mappings": dict(found.digests),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _summary(report: Report) -> dict[str, Any]:

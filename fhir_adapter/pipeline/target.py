@@ -136,6 +136,18 @@ class Target:
             for write in batch:
                 self._write_singly(self.place, write)
 
+    def add(self, resource: Json) -> None:
+        """Write one more resource, which nothing else depends on. Raises ServerError."""
+        kind, url = resource["resourceType"], f"urn:uuid:{resource['id']}"
+        entry = Entry("PUT", f"{kind}/{resource['id']}", resource, url)
+        if isinstance(self.place, Folder):
+            self.place.write([entry])
+        elif self.rung is Rung.CLIENT_IDS:
+            self.place.send(entry)
+        else:
+            without_id = {key: value for key, value in resource.items() if key != "id"}
+            self.place.send(Entry("POST", kind, without_id, url))
+
     def entries(self, write: Write) -> list[Entry]:
         """The entries of the transaction for one outcome; a repair writes the Provenance alone."""
         made = [] if write.kind == "repaired" else [self._observation(write)]
