@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+
+from tests.hapi import running_hapi
 
 READY_WITHIN = 30.0
 
@@ -54,6 +57,30 @@ def running_sekmet(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def shared_hapi(folder: Path) -> Iterator[str]:
+    """A HAPI that all processes with the same ``folder`` share; yields its base URL.
+
+    The first one starts it, and stops it when none of the others uses it any more.
+    """
+    address = folder / "hapi.url"
+    with (folder / "hapi.lock").open("w") as lock, (folder / "hapi.used").open("w") as used:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if address.exists():
+            fcntl.flock(used, fcntl.LOCK_SH)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            yield address.read_text()
+            return
+        with running_hapi() as base:
+            address.write_text(base)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            yield base
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            address.unlink()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            fcntl.flock(used, fcntl.LOCK_EX)
 
 
 def free_port() -> int:

@@ -189,9 +189,7 @@ class Server:
         """
         if since.tzinfo is None:
             raise ValueError("since has no time zone")
-        moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        params = [("_since", moment), ("_count", str(self._page_size))]
-        return History(self._transport, type, params).deleted()
+        return History(self._transport, type, since, self._page_size).deleted()
 
     def transaction(self, entries: Sequence[Entry]) -> list[Answer]:
         """Write all ``entries`` or none; the answers stand in the order of the entries.
