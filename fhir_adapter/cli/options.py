@@ -32,6 +32,15 @@ def json_option(command: _Command) -> _Command:
     return click.option("as_json", "--json", is_flag=True, help="Print JSON instead of tables.")(command)
 
 
+def retract_option(command: _Command) -> _Command:
+    """``--allow-retract``: the guard against a lost permission is off."""
+    return click.option(
+        "--allow-retract",
+        is_flag=True,
+        help="Withdraw outcomes even if they are many; a lost permission at a source looks the same.",
+    )(command)
+
+
 class _Day(click.ParamType[date]):
     name = "YYYY-MM-DD"
 

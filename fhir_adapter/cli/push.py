@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import json_option, open_past, progress, study_argument
+from fhir_adapter.cli.options import json_option, open_past, progress, retract_option, study_argument
 
 
 @click.command("push")
@@ -14,8 +14,9 @@ from fhir_adapter.cli.options import json_option, open_past, progress, study_arg
 @click.option(
     "--dry-run", is_flag=True, help="Write nothing; print the transaction Bundle that would be sent."
 )
+@retract_option
 @json_option
-def command(study: Path, dry_run: bool, as_json: bool) -> int:
+def command(study: Path, dry_run: bool, allow_retract: bool, as_json: bool) -> int:
     """Write the outcomes of the last `score` to the target, each exactly once.
 
     What stands there is compared first: equal is left alone, and what somebody else changed is never
@@ -27,13 +28,15 @@ def command(study: Path, dry_run: bool, as_json: bool) -> int:
     """
     from fhir_adapter.cli.errors import DONE, FINDINGS
     from fhir_adapter.cli.show_run import show
+    from fhir_adapter.pipeline.push import Choices
     from fhir_adapter.pipeline.run import run
     from fhir_adapter.report.runs import push_lines, push_of
     from fhir_adapter.report.table import as_json as json_of
 
     opened = open_past(study)
     with progress() as doing:
-        report = run(opened, frozenset(("push",)), dry_run=dry_run, progress=doing)
+        choices = Choices(retract=allow_retract)
+        report = run(opened, frozenset(("push",)), choices=choices, dry_run=dry_run, progress=doing)
     if not dry_run or report.pushed is None:
         return show(opened, report, as_json=as_json)
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": report.pushed.bundle}

@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import as_of_option, json_option, open_study, progress, study_argument
+from fhir_adapter.cli.options import (
+    as_of_option,
+    json_option,
+    open_study,
+    progress,
+    retract_option,
+    study_argument,
+)
 
 
 @click.command("run")
 @study_argument
 @as_of_option("today in the study's time zone")
+@retract_option
 @json_option
-def command(study: Path, as_of: date | None, as_json: bool) -> int:
+def command(study: Path, as_of: date | None, allow_retract: bool, as_json: bool) -> int:
     """Pull, score, check and push.
 
     STUDY is a study file, a folder with a study.toml (the current one unless given), or a folder of NDJSON:
@@ -26,9 +34,10 @@ def command(study: Path, as_of: date | None, as_json: bool) -> int:
       fhir-adapter run trial --as-of 2026-03-01
     """
     from fhir_adapter.cli.show_run import show
+    from fhir_adapter.pipeline.push import Choices
     from fhir_adapter.pipeline.run import run
 
-    opened = open_study(study)
+    opened, steps = open_study(study), frozenset(("pull", "score", "push"))
     with progress() as doing:
-        report = run(opened, frozenset(("pull", "score", "push")), as_of, progress=doing)
+        report = run(opened, steps, as_of, choices=Choices(retract=allow_retract), progress=doing)
     return show(opened, report, as_json=as_json)

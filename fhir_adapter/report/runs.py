@@ -24,12 +24,17 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a push wrote, by the outcomes' names; or would write."""
+    """What a push wrote, by the outcomes' names; or would write.
+
+    ``repaired`` stood there without their Provenance; ``left`` are those where the server's version counts.
+    """
 
     dry_run: bool
     created: list[str]
     updated: list[str]
     retracted: list[str]
+    repaired: list[str]
+    left: list[str]
     unchanged: int
     conflicts: list[Clash]
     invalid: list[Finding]
@@ -37,7 +42,7 @@ class Push:
     @property
     def written(self) -> int:
         """How many outcomes were written, or would be."""
-        return len(self.created) + len(self.updated) + len(self.retracted)
+        return len(self.created) + len(self.updated) + len(self.retracted) + len(self.repaired)
 
 
 def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
@@ -47,6 +52,8 @@ def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
         report.created,
         report.updated,
         report.retracted,
+        report.repaired,
+        report.left,
         report.unchanged,
         report.clashes,
         report.invalid,
@@ -87,8 +94,11 @@ def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:
         f"Outcomes {verb} {target}: {len(push.created)} new, {len(push.updated)} rewritten, "
         f"{len(push.retracted)} retracted; {push.unchanged} unchanged."
     ]
-    for word, names in (("new", push.created), ("rewritten", push.updated), ("retracted", push.retracted)):
-        if names and len(names) <= longest:
+    rarer = {"repaired": push.repaired, "left as the server has them": push.left}
+    lines += [f"  {word}: {len(names)}" for word, names in rarer.items() if names]
+    named = {"new": push.created, "rewritten": push.updated, "retracted": push.retracted}
+    for word, names in named.items():
+        if len(names) <= longest:
             lines += [f"  {word}: {name}" for name in names]
     lines += [f"  not written: {each.outcome} ({each.resource}): {each.what}" for each in push.conflicts]
     lines += [f"  not valid, not sent: {finding}" for finding in push.invalid]

@@ -66,8 +66,8 @@ def tell(base: str, home: Path) -> None:
     write_study(home, hospital=base, ratings="ratings", target=base)
     say(
         f"The hospital's results, doses and participants are on {base}; the ratings\n"
-        "come from another system, as a folder of NDJSON. study.toml names both, and the server as the place\n"
-        "for the outcomes."
+        "come from another system, as a folder of NDJSON. study.toml names both, and the server\n"
+        "as the place for the outcomes."
     )
     run = ["run", "--as-of", AS_OF.isoformat()]
 
