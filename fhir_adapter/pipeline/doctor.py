@@ -79,7 +79,7 @@ def _target(study: Study, *, probe: bool) -> Iterator[Check]:
         if not target.transactions:
             yield Check(
                 "target",
-                "no transactions: the Provenance follows its outcome, and the next push repairs what is missing",
+                "no transactions: the Provenance follows its outcome, and the next push repairs a lack",
             )
         if target.rung is not Rung.CLIENT_IDS and not probe:
             yield Check(

@@ -76,6 +76,7 @@ COMPONENTS: Mapping[str, str] = {
     "worst-case": "Responder, undecided indicators counted as not met",
     "observed-cases": "Responder, decided participants only",
     # Other days to count the visits from
+    "anchor-first-rituximab": "The value if visits are counted from the first rituximab",
     "anchor-last-rituximab": "The value if visits are counted from the last rituximab",
     "anchor-first-belimumab": "The value if visits are counted from the first belimumab",
     # Calendar of the study treatment
@@ -84,6 +85,7 @@ COMPONENTS: Mapping[str, str] = {
     "first-rituximab": "Day of the first rituximab",
     "last-rituximab": "Day of the last rituximab",
     "first-belimumab": "Day of the first belimumab",
+    "week-28-first-rituximab": "Week 28 counted from the first rituximab",
     "week-28-last-rituximab": "Week 28 counted from the last rituximab",
     "week-28-first-belimumab": "Week 28 counted from the first belimumab",
     **{

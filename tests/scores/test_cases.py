@@ -101,7 +101,7 @@ def by_scorers(case: Case) -> dict[tuple[str, str], Outcome]:
     before, after = _measurements(inputs)
     if case["instrument"] != "Calendar":
         return scored(visit("baseline", *before), visit("week-28", *after))
-    trial = _protocol_of(case)
+    trial = protocol_of(case)
     assert trial.calendar is not None
     given = [dose("rituximab", day) for day in inputs.rituximab]
     found = calendar.score(CHILD.id, given, anchors(given, None, trial), trial, trial.calendar)
@@ -167,7 +167,7 @@ def _interval(case: Case) -> tuple[float, ...]:
 # ---------------------------------------------------------------------- resources through the mapping
 
 
-def _protocol_of(case: Case) -> Protocol:
+def protocol_of(case: Case) -> Protocol:
     """The shipped protocol, counted from the dose that the case counts from."""
     trial = protocol()
     if case["inputs"].get("week0_anchor") == "last_rituximab":
@@ -184,7 +184,7 @@ def by_resources(case: Case, hospital: str) -> tuple[dict[tuple[str, str], Outco
     doses: tuple[Dose, ...] = one_a_day(mapped.doses)
     # The calendar's cases have days of their own; a run long after them closes every window.
     as_of = date(2026, 1, 1) if case["instrument"] == "Calendar" else CLOSED
-    assessment = assess(CHILD, mapped.measurements, doses, _protocol_of(case), as_of)
+    assessment = assess(CHILD, mapped.measurements, doses, protocol_of(case), as_of)
     return {(each.code, each.visit): each for each in assessment.outcomes}, mapped.queries
 
 
