@@ -12,7 +12,7 @@ from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
 from fhir_adapter.exchange.server import Server
 from fhir_adapter.exchange.transaction import Entry
-from fhir_adapter.pipeline.places import mappings, opened
+from fhir_adapter.pipeline.places import mappings, opened, target_name
 from fhir_adapter.pipeline.pull import CLINICAL
 from fhir_adapter.pipeline.target import Rung, Target
 from fhir_adapter.study import Place, Study
@@ -68,7 +68,7 @@ def _searchable(server: Server, name: str, type: str) -> Check:
 
 
 def _target(study: Study, *, probe: bool) -> Iterator[Check]:
-    name = str(study.target)
+    name = target_name(study)
     try:
         place = opened(study.target, "target")
         with Workspace(study.workspace) as workspace:

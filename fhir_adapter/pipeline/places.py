@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,15 @@ def opened(place: Place, name: str) -> Server | Folder:
         credentials = Credentials.from_file(place.token_file)
     assert place.server is not None  # noqa: S101 - the study file's schema wants exactly one of both
     return Server(place.server, name=name, credentials=credentials)
+
+
+def target_name(study: Study) -> str:
+    """What the journal calls the study's target: its address, or its folder seen from the study file.
+
+    It must not depend on where a command is started from, nor change when the whole study is moved.
+    """
+    folder = study.target.folder
+    return str(study.target) if folder is None else os.path.relpath(folder, study.path.parent)
 
 
 def mappings(study: Study) -> Mappings:

@@ -19,7 +19,7 @@ from fhir_adapter.errors import CannotBeDone, Conflict, Finding, ServerError, Un
 from fhir_adapter.exchange.resource import Received, decode, encode
 from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.mapping import audit_event, outcome, provenance
-from fhir_adapter.pipeline.places import opened
+from fhir_adapter.pipeline.places import opened, target_name
 from fhir_adapter.pipeline.target import Rung, Standing, Target, Write
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import Pushed, StoredOutcome, Workspace
@@ -123,7 +123,7 @@ def push(
     us, and CannotBeDone where more would be withdrawn than the guard allows.
     """
     place = opened(study.target, "target")
-    name = str(study.target)
+    name = target_name(study)
     target = Target(place, client_ids=workspace.probed(name))
     report = PushReport(rung=target.rung, transactions=target.transactions)
     step = _Push(target, name, workspace, run, rules, report)
