@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import struct
 import threading
@@ -55,7 +56,23 @@ class Exchange:
     upstream: str
     base: str
     number: int
-    body: bytes
+    _body: bytes | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The request's body, which is taken from the wire when it is first asked for."""
+        if self._body is None:
+            self._body = self.handler.rfile.read(self.length)
+        return self._body
+
+    @body.setter
+    def body(self, changed: bytes) -> None:
+        self._body = changed
+
+    @property
+    def length(self) -> int:
+        """How long the body is to be."""
+        return int(self.handler.headers.get("Content-Length", 0))
 
     @property
     def method(self) -> str:
@@ -92,9 +109,9 @@ class Exchange:
                 timeout=20,
             )
         kept = {
-            name: value.replace(self.upstream, self.base)
-            for name, value in answer.headers.items()
-            if name in ("Content-Type", "ETag", "Location")
+            name: answer.headers[name].replace(self.upstream, self.base)
+            for name in ("Content-Type", "ETag", "Location", "Content-Location")
+            if name in answer.headers
         }
         return answer.status_code, kept, answer.content.replace(self.upstream.encode(), self.base.encode())
 
@@ -112,6 +129,7 @@ class Exchange:
         self, status: int, body: bytes | dict[str, Any], headers: dict[str, str] | None = None
     ) -> None:
         """Answer with ``body``."""
+        self.body  # noqa: B018 - has to leave the wire before the answer goes onto it
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.handler.send_response(status)
         for name, value in {"Content-Type": FHIR_JSON, **(headers or {})}.items():
@@ -122,6 +140,7 @@ class Exchange:
 
     def begin(self, **headers: str) -> None:
         """Begin an answer of 200 whose body is written by hand; the connection ends after it."""
+        self.body  # noqa: B018
         self.handler.send_response(200)
         self.handler.send_header("Content-Type", FHIR_JSON)
         for name, value in headers.items():
@@ -153,16 +172,15 @@ def faulty(upstream: str, scenario: Scenario) -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with lock:
                 proxy.seen.append(Seen(self.command, self.path, dict(self.headers.items())))
                 number = len(proxy.seen)
             try:
-                scenario(Exchange(self, upstream, proxy.base, number, body))
+                scenario(Exchange(self, upstream, proxy.base, number))
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = _any
+        do_GET = do_POST = do_PUT = do_DELETE = _any
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -519,15 +537,6 @@ def refuses(status: int, said: str) -> Scenario:
 # -- transactions ------------------------------------------------------------------------------------------
 
 
-def answer_is_lost(call: Exchange) -> None:
-    """The first transaction is carried out, and its answer never arrives."""
-    if call.number == 1:
-        call.fetch()
-        call.reset()
-    else:
-        call.forward()
-
-
 def shuffled(call: Exchange) -> None:
     """The answers come in another order than the entries."""
     page = call.page()
@@ -547,3 +556,139 @@ def bare_answers(call: Exchange) -> None:
     page = call.page()
     page["entry"] = [{"response": {"status": entry["response"]["status"]}} for entry in page["entry"]]
     call.answer(200, page)
+
+
+# -- writes ------------------------------------------------------------------------------------------------
+
+
+def first_write(fault: Scenario) -> Scenario:
+    """The first request that writes meets ``fault``; all others, and what is read, go through."""
+    left = [1]
+
+    def scenario(call: Exchange) -> None:
+        (fault if call.method != "GET" and left and left.pop() else faithful)(call)
+
+    return scenario
+
+
+def reset_before_the_body(call: Exchange) -> None:
+    """The connection is reset when the headers have come."""
+    call.reset()
+
+
+def reset_inside_the_body(call: Exchange) -> None:
+    """The connection is reset when half of the body has come."""
+    call.handler.rfile.read(call.length // 2)
+    call.reset()
+
+
+def committed_and_reset(call: Exchange) -> None:
+    """What was sent is carried out, and the connection reset instead of an answer."""
+    call.fetch()
+    call.reset()
+
+
+def committed_and_cut(call: Exchange) -> None:
+    """What was sent is carried out, and the answer ends in its middle."""
+    call.fetch()
+    call.begin(Content_Length="1000")
+    call.write(b'{"resourceType":"Bundle",')
+
+
+def committed_and(status: int) -> Scenario:
+    """What was sent is carried out, and a gateway answers ``status``."""
+
+    def scenario(call: Exchange) -> None:
+        call.fetch()
+        call.answer(status, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
+
+    return scenario
+
+
+def committed_and_html(call: Exchange) -> None:
+    """What was sent is carried out, and the answer is a page for people."""
+    call.fetch()
+    html_with_200(call)
+
+
+def as_a_batch(call: Exchange) -> None:
+    """The transaction is carried out as a batch: what can be written is."""
+    bundle = json.loads(call.body)
+    if bundle.get("resourceType") == "Bundle":
+        call.body = json.dumps({**bundle, "type": "batch"}).encode()
+    call.forward()
+
+
+def rolled_back_with_200(*statuses: str) -> Scenario:
+    """Nothing is carried out; the Bundle that comes with 200 says ``statuses`` of its entries."""
+    responses = [{"status": status, "outcome": OUTCOME} for status in statuses]
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction-response",
+        "entry": [{"response": response} for response in responses],
+    }
+    return lambda call: call.answer(200, bundle)
+
+
+def only_a_status(call: Exchange) -> None:
+    """What was sent is carried out; the answer has no Location, no ETag and no body."""
+    status, _, _ = call.fetch()
+    call.answer(status, b"")
+
+
+def location_elsewhere(call: Exchange) -> None:
+    """The answer names another type than the one that was written."""
+    status, _, _ = call.fetch()
+    call.answer(status, b"", {"Location": f"{call.base}/Patient/1/_history/1"})
+
+
+def without_location(call: Exchange) -> None:
+    """The answers of a transaction say a status and a version, and not of what."""
+    page = call.page()
+    for entry in page["entry"]:
+        del entry["response"]["location"]
+        entry.pop("fullUrl", None)
+        entry.pop("resource", None)
+    call.answer(200, page)
+
+
+def versions_are_words(call: Exchange) -> None:
+    """Version 3 of the upstream is called ``v3-final``."""
+    if "If-Match" in call.handler.headers:
+        plain = re.sub(r"v(\d+)-final", r"\1", call.handler.headers["If-Match"])
+        call.handler.headers.replace_header("If-Match", plain)
+    call.body = re.sub(rb"v(\d+)-final", rb"\1", call.body)
+    status, headers, body = call.fetch()
+    body = re.sub(rb'(/_history/|"versionId":\s*"|"etag":\s*"(?:W/\\")?)(\d+)', rb"\1v\2-final", body)
+    headers = {
+        name: re.sub(r'(/_history/|^W/")(\d+)', r"\1v\2-final", value) for name, value in headers.items()
+    }
+    call.answer(status, body, headers)
+
+
+# -- clocks and histories ----------------------------------------------------------------------------------
+
+
+def without_date(call: Exchange) -> None:
+    """No answer has a Date header."""
+    _undated(call, call.fetch()[2])
+
+
+def without_any_date(call: Exchange) -> None:
+    """No answer has a Date header, nor does any Bundle say when it was made."""
+    bundle = call.page()
+    bundle.pop("meta", None)
+    _undated(call, json.dumps(bundle).encode())
+
+
+def _undated(call: Exchange, body: bytes) -> None:
+    call.handler.send_response_only(200)
+    call.handler.send_header("Content-Type", FHIR_JSON)
+    call.handler.send_header("Content-Length", str(len(body)))
+    call.handler.end_headers()
+    call.handler.wfile.write(body)
+
+
+def history_is_a_search(call: Exchange) -> None:
+    """The server takes no notice of ``_history``, and searches."""
+    call.answer(200, call.page(call.handler.path.replace("/_history", "")))

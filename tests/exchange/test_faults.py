@@ -468,16 +468,6 @@ def test_a_transaction_that_may_have_been_carried_out_is_not_sent_again(hospital
         assert len(c.proxy.seen) == 1
 
 
-def test_a_lost_answer_is_said_to_be_unknown_and_can_be_read_back(hospital: str) -> None:
-    with client(hospital, faults.answer_is_lost) as c:
-        (entry,) = devices()
-        with pytest.raises(ServerError, match=r"not known whether.* Read the resources back"):
-            c.server.transaction([entry])
-        found = c.server.read(*entry.place)
-        assert found is not None
-        assert found.version == "1"
-
-
 @pytest.mark.parametrize("scenario", [faults.shuffled, faults.bare_answers], ids=lambda s: s.__name__)
 def test_answers_are_matched_to_their_entries(hospital: str, scenario: Scenario) -> None:
     with client(hospital, scenario) as c:
