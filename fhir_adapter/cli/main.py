@@ -9,7 +9,9 @@ import click
 
 from fhir_adapter.cli import errors
 
-COMMANDS = ("init", "run", "pull", "score", "push", "report", "queries", "explain", "validate")
+COMMANDS = (
+    "init", "doctor", "run", "pull", "score", "push", "report", "queries", "explain", "validate",
+)  # fmt: skip
 """The commands in the order in which a study needs them; each is ``command`` of the module of its name."""
 
 
@@ -33,7 +35,7 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fhir-adapter", message="%(prog)s %(version)s")
+@click.version_option(package_name="fhir-adapter", message="fhir-adapter %(version)s")
 def cli() -> None:
     """Take a clinical trial's data from FHIR servers or folders, score its outcomes, write them back.
 

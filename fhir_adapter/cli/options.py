@@ -41,6 +41,22 @@ def retract_option(command: _Command) -> _Command:
     )(command)
 
 
+def full_option(command: _Command) -> _Command:
+    """``--full``: compare everything."""
+    return click.option(
+        "--full",
+        is_flag=True,
+        help="Ask every server for everything: finds what became visible late, and every deletion.",
+    )(command)
+
+
+def verify_option(command: _Command) -> _Command:
+    """``--verify``: read back after writing."""
+    return click.option("--verify", is_flag=True, help="Read every outcome back at the end, and compare.")(
+        command
+    )
+
+
 class _Day(click.ParamType[date]):
     name = "YYYY-MM-DD"
 

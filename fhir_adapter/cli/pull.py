@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import json_option, open_study, progress, study_argument
+from fhir_adapter.cli.options import full_option, json_option, open_study, progress, study_argument
 
 
 @click.command("pull")
 @study_argument
+@full_option
 @json_option
-def command(study: Path, as_json: bool) -> int:
+def command(study: Path, full: bool, as_json: bool) -> int:
     """Bring the workspace up to date with every source.
 
-    What is received is kept byte for byte; only resources of participants are.
+    What is received is kept byte for byte; only resources of participants are. A server that was pulled
+    before is asked only for what changed since.
 
     \b
     Example:
@@ -26,5 +28,5 @@ def command(study: Path, as_json: bool) -> int:
 
     opened = open_study(study)
     with progress() as doing:
-        report = run(opened, frozenset(("pull",)), progress=doing)
+        report = run(opened, frozenset(("pull",)), full=full, progress=doing)
     return show(opened, report, as_json=as_json)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import json_option, open_past, progress, retract_option, study_argument
+from fhir_adapter.cli.options import (
+    json_option,
+    open_past,
+    progress,
+    retract_option,
+    study_argument,
+    verify_option,
+)
 
 
 @click.command("push")
@@ -14,13 +21,32 @@ from fhir_adapter.cli.options import json_option, open_past, progress, retract_o
 @click.option(
     "--dry-run", is_flag=True, help="Write nothing; print the transaction Bundle that would be sent."
 )
+@click.option(
+    "--take-ours",
+    metavar="OUTCOME",
+    multiple=True,
+    help='Overwrite what somebody else changed or removed, for one outcome ("JSS-01 response week-28").',
+)
+@click.option(
+    "--take-server", metavar="OUTCOME", multiple=True, help="Leave one outcome as the server has it."
+)
+@verify_option
 @retract_option
 @json_option
-def command(study: Path, dry_run: bool, allow_retract: bool, as_json: bool) -> int:
+def command(
+    study: Path,
+    dry_run: bool,
+    take_ours: tuple[str, ...],
+    take_server: tuple[str, ...],
+    verify: bool,
+    allow_retract: bool,
+    as_json: bool,
+) -> int:
     """Write the outcomes of the last `score` to the target, each exactly once.
 
     What stands there is compared first: equal is left alone, and what somebody else changed is never
-    overwritten. With --dry-run the Bundle goes to standard output, the summary to standard error.
+    overwritten: it is a conflict, settled for each outcome by --take-ours or --take-server, which may be
+    given several times and are kept in the workspace. With --dry-run the Bundle goes to standard output, the summary to standard error.
 
     \b
     Example:
@@ -35,8 +61,10 @@ def command(study: Path, dry_run: bool, allow_retract: bool, as_json: bool) -> i
 
     opened = open_past(study)
     with progress() as doing:
-        choices = Choices(retract=allow_retract)
-        report = run(opened, frozenset(("push",)), choices=choices, dry_run=dry_run, progress=doing)
+        choices = Choices(frozenset(take_ours), frozenset(take_server), allow_retract)
+        report = run(
+            opened, frozenset(("push",)), choices=choices, dry_run=dry_run, verify=verify, progress=doing
+        )
     if not dry_run or report.pushed is None:
         return show(opened, report, as_json=as_json)
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": report.pushed.bundle}

@@ -9,20 +9,26 @@ import click
 
 from fhir_adapter.cli.options import (
     as_of_option,
+    full_option,
     json_option,
     open_study,
     progress,
     retract_option,
     study_argument,
+    verify_option,
 )
 
 
 @click.command("run")
 @study_argument
 @as_of_option("today in the study's time zone")
+@full_option
+@verify_option
 @retract_option
 @json_option
-def command(study: Path, as_of: date | None, allow_retract: bool, as_json: bool) -> int:
+def command(
+    study: Path, as_of: date | None, full: bool, verify: bool, allow_retract: bool, as_json: bool
+) -> int:
     """Pull, score, check and push.
 
     STUDY is a study file, a folder with a study.toml (the current one unless given), or a folder of NDJSON:
@@ -39,5 +45,6 @@ def command(study: Path, as_of: date | None, allow_retract: bool, as_json: bool)
 
     opened, steps = open_study(study), frozenset(("pull", "score", "push"))
     with progress() as doing:
-        report = run(opened, steps, as_of, choices=Choices(retract=allow_retract), progress=doing)
+        choices = Choices(retract=allow_retract)
+        report = run(opened, steps, as_of, full=full, choices=choices, verify=verify, progress=doing)
     return show(opened, report, as_json=as_json)

@@ -38,6 +38,12 @@ class Push:
     unchanged: int
     conflicts: list[Clash]
     invalid: list[Finding]
+    differing: list[str] | None
+    rung: int
+    promise: str
+    transactions: bool
+    requests: int
+    retries: int
 
     @property
     def written(self) -> int:
@@ -57,6 +63,12 @@ def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
         report.unchanged,
         report.clashes,
         report.invalid,
+        report.differing,
+        report.rung.number,
+        report.rung.promise,
+        report.transactions,
+        report.requests,
+        report.retries,
     )
 
 
@@ -102,4 +114,12 @@ def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:
             lines += [f"  {word}: {name}" for name in names]
     lines += [f"  not written: {each.outcome} ({each.resource}): {each.what}" for each in push.conflicts]
     lines += [f"  not valid, not sent: {finding}" for finding in push.invalid]
+    if push.conflicts:
+        lines.append('  Settle each with `fhir-adapter push --take-ours "…"` or `--take-server "…"`.')
+    if push.differing is not None:
+        lines.append(f"Read back: {len(push.differing)} differ from the workspace.")
+        lines += [f"  differs there: {name}" for name in push.differing]
+    if not push.dry_run:
+        atomic = "" if push.transactions else "; no transactions, so a Provenance may follow its outcome"
+        lines.append(f"Promised there (rung {push.rung}): {push.promise}{atomic}.")
     return lines
