@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
@@ -70,7 +70,7 @@ def aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def fitted(columns: list[tuple[str, ...]], width: int) -> list[int | None]:
+def fitted(columns: Sequence[tuple[str, ...]], width: int) -> list[int | None]:
     """How wide each column may be so that the table fits and every word stays whole.
 
     Each takes two places more than its text. Where words must be broken, None leaves it to the table.
