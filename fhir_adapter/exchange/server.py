@@ -111,7 +111,8 @@ class Server:
         """What time it is by the server's own clock, in UTC. Raises ``ServerError`` where it does not say."""
         reply = self._transport.get(f"{self.base}/metadata", "metadata")
         try:
-            return email.utils.parsedate_to_datetime(reply.headers.get("Date", "")).replace(tzinfo=UTC)
+            date = email.utils.parsedate_to_datetime(reply.headers.get("Date", ""))
+            return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
         except ValueError:
             pass  # some gateways take the header away
         reply = self._transport.get(f"{self.base}/Observation?_count=1", "Observation")

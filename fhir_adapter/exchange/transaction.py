@@ -9,6 +9,8 @@ from typing import Any
 
 # Ids that a server gave may be longer than FHIR allows, or hold underscores; they are written back as given.
 _PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-._]{1,255})")
+_VERSION = re.compile(r"[!#-~]+")  # what an ETag may hold
+_CRITERIA = re.compile(r"[A-Za-z][\w:.\-]*=[^\x00-\x1f\x7f]+")  # goes into a header, or a query
 _TYPE = re.compile(r"[A-Z][A-Za-z]+")
 
 
@@ -96,6 +98,8 @@ def _put(entry: Entry) -> tuple[str, str]:
         raise ValueError(f"{entry.url}: the resource has another type or id than its url")
     if entry.if_none_exist is not None:
         raise ValueError(f"{entry.url}: if_none_exist is for POST only")
+    if entry.if_match is not None and not _VERSION.fullmatch(entry.if_match):
+        raise ValueError(f"{entry.url}: if_match is no version")
     return "PUT", entry.url
 
 
@@ -104,11 +108,6 @@ def _post(entry: Entry) -> tuple[str, str | None]:
         raise ValueError(f"{entry.url}: a POST goes to the type of its resource")
     if entry.if_match is not None:
         raise ValueError(f"{entry.url}: if_match is for PUT only")
-    if entry.if_none_exist is not None and ("=" not in entry.if_none_exist or not _printable(entry)):
+    if entry.if_none_exist is not None and not _CRITERIA.fullmatch(entry.if_none_exist):
         raise ValueError(f"{entry.url}: if_none_exist must be like identifier=system|value")
     return f"POST {entry.url}", entry.if_none_exist
-
-
-def _printable(entry: Entry) -> bool:
-    """Whether the criteria can travel in a header."""
-    return (entry.if_none_exist or "").isprintable()

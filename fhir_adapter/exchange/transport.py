@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import logging
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -321,7 +322,10 @@ class Transport:
             ) as response:
                 return Reply(response.status_code, response.headers, self._body(response), url)
         # `from None` throughout: what these faults say holds the URL, and so patients' ids
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as fault:
+            if method != "GET" and not _untrusted(fault):
+                # it may have come after the handshake, and so after the request
+                raise _Broken("it broke the secure connection off", sent=True) from None
             raise ServerError(
                 "no secure connection comes about: its certificate does not hold, or it speaks no TLS.",
                 where=self.where(""),
@@ -373,6 +377,12 @@ class Transport:
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep ``requests`` from looking for credentials in ~/.netrc, which it does where no auth is given."""
     return request
+
+
+def _untrusted(fault: requests.exceptions.SSLError) -> bool:
+    """Whether its certificate does not hold: then nothing was sent."""
+    reason = getattr(fault.args[0], "reason", None) if fault.args else None
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in getattr(reason, "args", ()))
 
 
 def _never_connected(fault: requests.exceptions.ConnectionError) -> bool:

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
+import requests
+import urllib3
 
 from fhir_adapter.errors import Conflict, Refused, ServerError, UnknownResult
 from fhir_adapter.exchange.server import Answer, Entry, Server
@@ -110,6 +114,27 @@ def test_an_answer_too_large_to_take_in_leaves_it_unknown(
         pytest.raises(UnknownResult, match="larger than"),
     ):
         server.send(put())
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), UnknownResult),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed"), ServerError),
+    ],
+)
+def test_a_secure_connection_that_breaks_leaves_it_unknown_and_one_that_is_not_trusted_does_not(
+    monkeypatch: pytest.MonkeyPatch, cause: ssl.SSLError, kind: type[ServerError]
+) -> None:
+    def broken(*_: object, **__: object) -> NoReturn:
+        reason = urllib3.exceptions.SSLError(cause)
+        pool = urllib3.HTTPSConnectionPool("h")
+        raise requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(pool, "/fhir", reason))
+
+    monkeypatch.setattr(requests.Session, "request", broken)
+    with pytest.raises(ServerError) as caught:
+        Server("https://h/fhir", name="hospital").send(put())
+    assert type(caught.value) is kind
 
 
 # -- nothing was written, and it is sent again -----------------------------------------------------
