@@ -45,8 +45,9 @@ def command(
     """Write the outcomes of the last `score` to the target, each exactly once.
 
     What stands there is compared first: equal is left alone, and what somebody else changed is never
-    overwritten: it is a conflict, settled for each outcome by --take-ours or --take-server, which may be
-    given several times and are kept in the workspace. With --dry-run the Bundle goes to standard output, the summary to standard error.
+    overwritten. That is a conflict; --take-ours or --take-server settles it for one outcome, may be given
+    several times, and is kept in the workspace. With --dry-run the Bundle goes to standard output, the
+    summary to standard error.
 
     \b
     Example:
