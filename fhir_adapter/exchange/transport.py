@@ -275,6 +275,9 @@ class Transport:
         )
 
     def _redirected(self, method: str, url: str, reply: Reply, what: str) -> str:
+        if method != "GET" and reply.status not in KEEP_METHOD:
+            # "See other" may mean "done, look there"
+            raise self.unknown(f"it answers with a redirect ({reply.status}).", what, reply.status)
         try:
             target = urljoin(url, reply.headers["Location"])
             scheme, host, _ = origin(target)
@@ -285,7 +288,7 @@ class Transport:
             reason = "it redirects to what is no web address."
         elif scheme == "http" and urlsplit(url).scheme == "https":
             reason = "it redirects from https to http, where anyone could read along."
-        elif method != "GET" and (not own or reply.status not in KEEP_METHOD):
+        elif method != "GET" and not own:
             reason = f"it redirects what is to be written to {scheme}://{host}; nothing was written."
         else:
             return target

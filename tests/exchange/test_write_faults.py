@@ -79,6 +79,29 @@ def test_what_is_not_known_is_said_and_not_sent_again(
         assert standing(server, entry) == written
 
 
+@both_ways
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_that_does_not_keep_the_method_is_not_followed(
+    server_base: str, write: Write, status: int
+) -> None:
+    away = faults.redirects_to(lambda call: call.handler.path, status)
+    with behind(server_base, faults.first_write(away)) as server:
+        with pytest.raises(UnknownResult, match="redirect"):
+            write(server, put())
+        assert server.requests == 1
+
+
+@both_ways
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_on_the_same_server_that_keeps_the_method_is_followed(
+    server_base: str, write: Write, status: int
+) -> None:
+    away = faults.redirects_to(lambda call: call.handler.path, status)
+    with behind(server_base, faults.first_write(away)) as server:
+        assert write(server, put()).version == "1"
+        assert server.requests == 2
+
+
 def test_a_reset_inside_a_body_that_fills_the_wire(server_base: str) -> None:
     with behind(server_base, faults.first_write(faults.reset_inside_the_body)) as server:
         entry = put(note=[{"text": LARGE}])
