@@ -170,6 +170,7 @@ def _level(level: int, weight: int) -> Json:
 
 
 def essdai() -> Json:
+    """ESSDAI: a level for each of the twelve domains."""
     items = [
         _help(
             "instructions",
@@ -199,6 +200,7 @@ def essdai() -> Json:
 
 
 def esspri() -> Json:
+    """ESSPRI: three scales from 0 to 10."""
     felt = {"dryness": "Dryness", "fatigue": "Tiredness", "pain": "Pain in joints, muscles, arms or legs"}
     items = [
         _whole_number(
@@ -215,6 +217,8 @@ def esspri() -> Json:
 
 
 def hocevar() -> Json:
+    """Hočevar: five grades for each of four glands, or the total."""
+
     def grade(gland: str, component: str) -> Json:
         code = f"hocevar-{gland}-{component}"
         name, most = HOCEVAR_COMPONENTS[component][0], ITEMS[code].levels[-1]

@@ -5,6 +5,7 @@ They hold a differential only: validators and servers make the snapshot from R4'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -84,6 +85,7 @@ def _profile(
 
 
 def structures() -> list[Json]:
+    """Every StructureDefinition of the package."""
     return [_visit(), _outcome(), _outcome_provenance(), *_asked_of_a_hospital()]
 
 
@@ -126,9 +128,8 @@ def _coded(name: str, value_set: str) -> Json:
 
 def _outcome() -> Json:
     def has(concept: str, system: str, code: str = "") -> str:
-        criteria = f"system = '{canonical_url('CodeSystem', system)}'" + (
-            f" and code = '{code}'" if code else ""
-        )
+        criteria = f"system = '{canonical_url('CodeSystem', system)}'"
+        criteria += f" and code = '{code}'" if code else ""
         return f"{concept}.coding.where({criteria}).exists()"
 
     is_bounds = has("code", "components", BOUNDS)

@@ -58,6 +58,7 @@ def _sited_concepts() -> list[Json]:
 
 
 def sites() -> dict[str, str]:
+    """The body sites by code, with their names."""
     codes = dict.fromkeys(site for sites in SITED.values() for site in sites)
     return {
         site: f"{site.capitalize()} eye" if site in EYES else f"{site.replace('-', ' ').capitalize()} gland"
@@ -66,6 +67,7 @@ def sites() -> dict[str, str]:
 
 
 def terminology() -> list[Json]:
+    """Every CodeSystem and ValueSet of the package."""
     not_used = {NOT_USED: "Known, and not used by the trial"}
     systems: list[tuple[str, str, str, list[Json]]] = [
         (
