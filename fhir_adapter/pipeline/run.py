@@ -8,6 +8,7 @@ from datetime import date, datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from fhir_adapter.errors import StudyFileError
 from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.pull import Pulled, pull
 from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
@@ -80,6 +81,12 @@ def run(
     pulled, scored, pushed, changed = None, None, None, (0, 0)
     with Workspace(study.workspace) as workspace:
         last = workspace.last_run()
+        if last is not None and last["identifier"] != "|".join(study.identifier):
+            raise StudyFileError(
+                f"The workspace {study.workspace} belongs to the study {last['identifier']}.",
+                where=f"{study.path}: study.workspace",
+                remedy="Name another file: a workspace is of one study.",
+            )
         if last is not None and "score" not in steps:
             # The day is that of the outcomes: a pull or a push alone does not move it.
             day = date.fromisoformat(last["as_of"])
@@ -118,6 +125,12 @@ def rescored(study: Study, as_of: date | None = None) -> Report:
     found = mappings(study)
     with Workspace(study.workspace) as workspace:
         last = workspace.last_run()
+        if last is not None and last["identifier"] != "|".join(study.identifier):
+            raise StudyFileError(
+                f"The workspace {study.workspace} belongs to the study {last['identifier']}.",
+                where=f"{study.path}: study.workspace",
+                remedy="Name another file: a workspace is of one study.",
+            )
         day = as_of or (date.fromisoformat(last["as_of"]) if last else today(study))
         return Report(day, scored=score(study, dict(found.hospitals), workspace, day))
 
@@ -125,6 +138,7 @@ def rescored(study: Study, as_of: date | None = None) -> Report:
 def _about(study: Study, found: Mappings, day: date, steps: frozenset[str]) -> dict[str, Any]:
     return {
         "as_of": day.isoformat(),
+        "identifier": "|".join(study.identifier),
         "steps": sorted(steps),
         "user": user(),
         "software": installed_version("fhir-adapter"),

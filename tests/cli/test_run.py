@@ -149,3 +149,11 @@ def test_a_loss_of_many_values_is_not_written_unasked(study: Path) -> None:
     before = (study / "outcomes" / "Observation.ndjson").read_bytes()
     said(command("run", study, *DAY), 3, "would lose their value", "--allow-retract")
     assert (study / "outcomes" / "Observation.ndjson").read_bytes() == before
+
+
+def test_a_workspace_is_of_one_study(study: Path) -> None:
+    file = study / "study.toml"
+    file.write_text(
+        file.read_text("utf-8").replace('NCT06410833"\nprotocol', 'NCT99999999"\nprotocol'), "utf-8"
+    )
+    said(command("run", study), 2, "belongs to the study", "NCT06410833", "Name another file")
