@@ -234,6 +234,23 @@ def test_a_deletion_is_seen_and_one_that_was_taken_back_is_not(server: Server) -
     assert not deleted & {entry.place[1] for entry in (long_gone, back, there)}
 
 
+def test_a_history_is_not_followed_beyond_what_was_asked_for(server_base: str) -> None:
+    """sekmet forgets ``_since`` in the link to the next page, and goes on to the first version of all."""
+    server = Server(server_base, name="hospital", page_size=2)
+    old, new = put(), put()
+    server.transaction([old, new, *(put() for _ in range(6))])
+    server.delete(*old.place)
+    time.sleep(0.01)
+    since = datetime.now(UTC)
+    time.sleep(0.01)
+    server.delete(*new.place)
+    before = server.requests
+    deleted = server.deleted_since("Observation", since)
+    assert new.place[1] in deleted
+    assert old.place[1] not in deleted
+    assert server.requests - before < 20  # other tests may write there at the same time
+
+
 def test_nothing_was_deleted_in_the_future(server: Server) -> None:
     assert server.deleted_since("Observation", datetime.now(UTC) + timedelta(days=1)) == set()
     with pytest.raises(ValueError, match="no time zone"):

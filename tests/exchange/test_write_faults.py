@@ -16,7 +16,7 @@ import pytest
 import requests
 import urllib3
 
-from fhir_adapter.errors import Conflict, Refused, ServerError, UnknownResult
+from fhir_adapter.errors import Conflict, Incomplete, Refused, ServerError, UnknownResult
 from fhir_adapter.exchange.server import Answer, Entry, Server
 from tests import fault_proxy as faults
 from tests.exchange.resources import fresh, observation, post, put, value_of
@@ -417,6 +417,14 @@ def test_a_server_that_searches_where_a_history_is_asked_for_offers_none(server_
         behind(server_base, faults.history_is_a_search) as server,
         pytest.raises(Refused, match="not with a history"),
     ):
+        server.deleted_since("Observation", datetime.now(UTC) - timedelta(days=1))
+
+
+def test_a_history_with_an_entry_of_nothing_is_incomplete(server_base: str) -> None:
+    def of_nothing(call: Exchange) -> None:
+        call.answer(200, {**call.page(), "entry": [{"request": {"method": "DELETE", "url": "Observation"}}]})
+
+    with behind(server_base, of_nothing) as server, pytest.raises(Incomplete, match="which resource"):
         server.deleted_since("Observation", datetime.now(UTC) - timedelta(days=1))
 
 
