@@ -50,8 +50,9 @@ MIGRATIONS = (
         open INTEGER NOT NULL, document TEXT NOT NULL
     );
     CREATE INDEX query_id ON query (id, seq);
-    -- each step of writing one outcome: planned (with the bytes), sent, answered (with the answer),
-    -- confirmed; or left: somebody else's version, by digest, was accepted
+    -- each step of writing one outcome: planned (with the bytes), sent, answered, confirmed. What the user
+    -- decided: left (somebody else's version, by digest, was accepted), overruled (ours replaces it; with its
+    -- bytes). And withdrawn: a copy that a race left is taken back.
     CREATE TABLE journal (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, target TEXT NOT NULL,
         outcome TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, version TEXT,
@@ -344,6 +345,14 @@ class Workspace:
             )
             for id, subject, visit, code, digest, document, origins, invalid in rows
         ]  # fmt: skip
+
+    def former_outcomes(self) -> list[StoredOutcome]:
+        """The outcomes that held once and hold no more: what they were called, without content."""
+        rows = self._rows(
+            "SELECT id, subject, visit, code FROM outcome AS o WHERE document IS NULL"
+            " AND seq = (SELECT max(seq) FROM outcome WHERE id = o.id) ORDER BY seq"
+        )
+        return [StoredOutcome(id, subject, visit, code, "", {}, ()) for id, subject, visit, code in rows]
 
     # Queries
 

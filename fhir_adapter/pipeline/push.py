@@ -9,18 +9,18 @@ that a push after a crash first finds out what became of what was sent.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
 from fhir_adapter.errors import CannotBeDone, Conflict, Finding, ServerError, UnknownName, UnknownResult
-from fhir_adapter.exchange.resource import Received, decode, encode
+from fhir_adapter.exchange.resource import encode
 from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.mapping import audit_event, outcome, provenance
 from fhir_adapter.pipeline.places import opened, target_name
-from fhir_adapter.pipeline.target import Rung, Standing, Target, Write
+from fhir_adapter.pipeline.target import ENTERED_IN_ERROR, Rung, Standing, Target, Write
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import Pushed, StoredOutcome, Workspace
 
@@ -32,6 +32,10 @@ RETRACTED_SHARE = 0.05
 """More than this share of the outcomes is not withdrawn unasked: a lost permission looks like deletion."""
 REMOVED = "removed"
 """Stands for the digest of an outcome that somebody removed from the target."""
+RETRACTED = "retracted"
+"""Stands for the digest of an outcome that no longer holds."""
+OPERATIONS = {"created": "CREATE", "updated": "UPDATE", "repaired": "UPDATE", "retracted": "NULLIFY"}
+"""What the Provenance says was done, in the words of v3-DataOperation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +97,23 @@ class _Push:
     workspace: Workspace
     run: int
     rules: Sequence[str]
+    choices: Choices
     report: PushReport
+    dry_run: bool
 
-    def record(self, state: str, writes: Iterable[Write]) -> None:
-        self.workspace.journal(
-            self.run, self.name, state, [(each.outcome, each.digest, None, None) for each in writes]
-        )
+    def record(self, state: str, writes: Iterable[Write], *, with_bytes: bool = False) -> None:
+        """Journal a state of several outcomes."""
+        steps = [
+            (each.outcome, each.digest, None, _bytes(self, each) if with_bytes else None) for each in writes
+        ]
+        self.workspace.journal(self.run, self.name, state, steps)
 
-    def confirm(self, outcome: str, digest: str, version: str | None) -> None:
-        self.workspace.journal(self.run, self.name, "confirmed", [(outcome, digest, version, None)])
+    def journal(
+        self, state: str, outcome: str, digest: str, version: str | None = None, detail: bytes | None = None
+    ) -> None:
+        """Journal what was found or decided of one outcome, unless nothing is to be done."""
+        if not self.dry_run:
+            self.workspace.journal(self.run, self.name, state, [(outcome, digest, version, detail)])
 
 
 def push(
@@ -118,29 +130,33 @@ def push(
     """Bring the target up to the workspace's outcomes.
 
     ``rules`` are the URIs of protocol and mappings that the Provenance names. With ``dry_run`` the target
-    is read and nothing is written; ``bundle`` of the report holds what would be. With ``verify`` all is
-    read back at the end and compared. Raises AdapterError where the target is not there or does not let
-    us, and CannotBeDone where more would be withdrawn than the guard allows.
+    is read and nothing is written; ``bundle`` of the report holds what would be. With ``verify`` no
+    Provenance is taken for granted, and all is read back at the end and compared. Raises AdapterError where
+    the target is not there or does not let us, and CannotBeDone where more would be withdrawn than the guard
+    allows.
     """
     place = opened(study.target, "target")
     name = target_name(study)
     target = Target(place, client_ids=workspace.probed(name))
     report = PushReport(rung=target.rung, transactions=target.transactions)
-    step = _Push(target, name, workspace, run, rules, report)
+    step = _Push(target, name, workspace, run, rules, choices, report, dry_run)
     progress("target: comparing")
     outcomes = workspace.outcomes()
     report.invalid += (finding for each in outcomes for finding in each.invalid)
     valid = [each for each in outcomes if not each.invalid]
-    writes = _plan(step, valid, workspace.pushed(name), choices, dry_run=dry_run)
+    writes, copies = _plan(step, valid, verify=verify)
     if dry_run:
         for write in writes:
             report.bundle += (_shown(entry) for entry in target.entries(write))
             getattr(report, write.kind).append(write.name)
+        report.retracted += (copy.outcome.name for copy in copies)
         return report
     for start in range(0, len(writes), PER_TRANSACTION):
         batch = writes[start : start + PER_TRANSACTION]
         progress(f"target: writing {start + len(batch)} of {len(writes)}")
         _send(step, batch)
+    for copy in copies:
+        _withdraw(step, copy)
     if verify:
         progress("target: reading back")
         report.differing = _differing(step, valid)
@@ -150,44 +166,46 @@ def push(
     return report
 
 
-def _plan(
-    step: _Push,
-    outcomes: Sequence[StoredOutcome],
-    known: Mapping[str, Pushed],
-    choices: Choices,
-    *,
-    dry_run: bool,
-) -> list[Write]:
-    """What has to be written so that the target equals the workspace."""
-    wanted = {each.id: each for each in outcomes}
-    _check_names(choices, outcomes)
-    gone = [id for id in known if id not in wanted]
-    standing = step.target.standing([*wanted, *gone])
-    unproven: dict[str, Standing] = {}
+def _plan(step: _Push, outcomes: Sequence[StoredOutcome], *, verify: bool) -> tuple[list[Write], list[_Copy]]:
+    """What has to be written so that the target equals the workspace, and the copies that have to go.
+
+    An outcome that stands there and that the journal knows is taken to have its Provenance, unless all is
+    to be verified.
+    """
+    known = step.workspace.pushed(step.name)
+    former = [each for each in step.workspace.former_outcomes() if each.id in known]
+    _check_names(step.choices, [*outcomes, *former])
+    standing = step.target.standing([each.id for each in (*outcomes, *former)])
     changes: list[_Change] = []
+    unproven: dict[str, Standing] = {}
+    copies: list[_Copy] = []
     for each in outcomes:
         there, before = standing.get(each.id), known.get(each.id, Pushed())
-        if there is not None and there.digest == each.digest:
-            if before.confirmed == each.digest:
-                step.report.unchanged += 1
-            else:
-                unproven[each.id] = there
-        else:
-            changes += _decided(step, each, there, before, choices, dry_run=dry_run)
-        if there is not None:
-            changes += (_copy(each, copy) for copy in there.copies)
-    proven = step.target.proven(unproven) if unproven else set()
-    for id, there in unproven.items():
-        # It stands there though the journal does not know: a crash, or another workspace, lies between.
-        if id in proven:
+        if there is None or there.digest != each.digest:
+            kind = "updated" if there else "created"
+            changes += _decided(step, _Change(each, each.document, kind, there), before)
+        elif before.confirmed == each.digest and not verify:
             step.report.unchanged += 1
-            if not dry_run:
-                step.confirm(id, there.digest, there.received.version)
         else:
-            changes.append(_Change(wanted[id], wanted[id].document, "repaired", there))
-    retracted = list(_retractions(step, gone, standing, known))
-    _guard(step, [*changes, *retracted], len(known), choices)
-    return _written(step, [*changes, *retracted])
+            unproven[each.id] = there
+        copies += _copies(step, each, there, before)
+    proven = step.target.proofs(unproven)
+    for each in outcomes:
+        if each.id in proven:
+            # The journal may not know of it: a crash, or another workspace, lies between.
+            step.report.unchanged += 1
+            if known.get(each.id, Pushed()).confirmed != each.digest:
+                step.journal("confirmed", each.id, each.digest, unproven[each.id].received.version)
+        elif each.id in unproven:
+            changes.append(_Change(each, each.document, "repaired", unproven[each.id]))
+    for each in former:
+        there = standing.get(each.id)
+        if there is not None and there.living:
+            document = {**there.document, "status": ENTERED_IN_ERROR}
+            changes += _decided(step, _Change(each, document, "retracted", there), known[each.id])
+            copies += _copies(step, each, there, known[each.id])
+    _guard(step, changes, len(known))
+    return _written(step, changes), copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,28 +218,30 @@ class _Change:
     there: Standing | None
 
 
-def _decided(
-    step: _Push,
-    each: StoredOutcome,
-    there: Standing | None,
-    before: Pushed,
-    choices: Choices,
-    *,
-    dry_run: bool,
-) -> Iterator[_Change]:
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A second Observation of an outcome, left by a race of two writers."""
+
+    outcome: StoredOutcome
+    there: Standing
+
+
+def _decided(step: _Push, change: _Change, before: Pushed) -> Iterator[_Change]:
     """The change of an outcome that differs from the target, if it may be made."""
+    each, there = change.outcome, change.there
     digest = there.digest if there else REMOVED
+    wanted = RETRACTED if change.kind == "retracted" else each.digest
     # What was planned and never arrived did not stand there, so nobody removed it.
     never_there = before.confirmed is None and before.left is None
-    ours = before.wrote(digest) if there else never_there
-    if ours or each.name in choices.ours:
-        yield _Change(each, each.document, "updated" if there else "created", there)
-    elif each.name in choices.server:
+    if before.wrote(digest) if there else never_there:
+        yield change
+    elif each.name in step.choices.ours:
+        step.journal("overruled", each.id, digest, detail=there.received.body if there else b"")
+        yield change
+    elif each.name in step.choices.server:
         step.report.left.append(each.name)
-        if not dry_run:
-            detail = each.digest.encode()
-            step.workspace.journal(step.run, step.name, "left", [(each.id, digest, None, detail)])
-    elif before.left == (digest, each.digest):
+        step.journal("left", each.id, digest, detail=wanted.encode())
+    elif before.left == (digest, wanted):
         step.report.left.append(each.name)
     else:
         step.report.clashes.append(Clash(each.name, f"Observation/{each.id}", _clash(there, before)))
@@ -235,43 +255,17 @@ def _clash(there: Standing | None, before: Pushed) -> str:
     return "It was changed there by somebody else."
 
 
-def _copy(each: StoredOutcome, copy: Received) -> _Change:
-    """A copy that a race left is withdrawn; the oldest stays."""
-    document = decode(copy.body)
-    return _Change(
-        replace(each, origins=()),
-        {**document, "status": "entered-in-error"},
-        "retracted",
-        Standing(copy, document, outcome.digest(document)),
-    )
-
-
-def _retractions(
-    step: _Push, gone: Sequence[str], standing: Mapping[str, Standing], known: Mapping[str, Pushed]
-) -> Iterator[_Change]:
-    """Outcomes that stand there and no longer hold, unless somebody else changed them."""
-    for id in gone:
-        there = standing.get(id)
-        if there is None or there.document.get("status") == "entered-in-error":
-            continue
-        document = {**there.document, "status": "entered-in-error"}
-        stored = _of_document(id, document)
-        if known[id].wrote(there.digest):
-            yield _Change(stored, document, "retracted", there)
+def _copies(step: _Push, each: StoredOutcome, there: Standing | None, before: Pushed) -> Iterator[_Copy]:
+    """The copies of an outcome that may be withdrawn: ours, or all where the user says that ours count."""
+    for copy in there.copies if there else ():
+        if copy.digest == each.digest or before.wrote(copy.digest) or each.name in step.choices.ours:
+            yield _Copy(each, copy)
         else:
-            step.report.clashes.append(
-                Clash(stored.name, f"Observation/{id}", "It was changed there by somebody else.")
-            )
+            what = "A copy of it stands there that is not ours."
+            step.report.clashes.append(Clash(each.name, f"Observation/{copy.received.id}", what))
 
 
-def _of_document(id: str, document: dict[str, Any]) -> StoredOutcome:
-    stated = outcome.read(document)
-    return StoredOutcome(
-        id, stated.subject, stated.visit, str(stated.code), outcome.digest(document), document, (), ()
-    )
-
-
-def _guard(step: _Push, changes: Sequence[_Change], known: int, choices: Choices) -> None:
+def _guard(step: _Push, changes: Sequence[_Change], known: int) -> None:
     """Stop where more outcomes would lose their value than a study loses by corrections.
 
     An outcome that turns from a value into a reason counts like one that is withdrawn.
@@ -281,10 +275,10 @@ def _guard(step: _Push, changes: Sequence[_Change], known: int, choices: Choices
         for change in changes
         if change.there is not None
         and "dataAbsentReason" not in change.there.document
-        and change.there.document.get("status") != "entered-in-error"
+        and change.there.living
         and ("dataAbsentReason" in change.document or change.kind == "retracted")
     ]
-    if choices.retract or len(lost) <= RETRACTED_SHARE * known:
+    if step.choices.retract or len(lost) <= RETRACTED_SHARE * known:
         return
     raise CannotBeDone(
         f"{len(lost)} of {known} outcomes would lose their value; nothing was written.",
@@ -296,25 +290,26 @@ def _guard(step: _Push, changes: Sequence[_Change], known: int, choices: Choices
 
 def _written(step: _Push, changes: Sequence[_Change]) -> list[Write]:
     """The resources of each change, with the time that the journal fixes."""
+    writes = [_write(step, change, change.outcome.id) for change in changes]
+    # A content that returns to what it was has its Provenance already: that one is written anew.
+    proofs = step.target.former_proofs(writes)
+    return [replace(write, proof=proofs.get(write.outcome)) for write in writes]
+
+
+def _write(step: _Push, change: _Change, id: str) -> Write:
     now = _now()
-    software = installed_version("fhir-adapter")
-    operations = {"created": "CREATE", "updated": "UPDATE", "repaired": "UPDATE", "retracted": "NULLIFY"}
-    writes = []
-    for change in changes:
-        id = change.outcome.id
-        document = {key: value for key, value in change.document.items() if key != "meta"}
-        document = {**document, "id": id, "meta": {"profile": [outcome.PROFILE]}, "issued": now}
-        proof = provenance.write(
-            document,
-            change.outcome.origins,
-            operation=operations[change.kind],
-            recorded=now,
-            software=software,
-            rules=step.rules,
-        )
-        digest = outcome.digest(document)
-        writes.append(Write(change.outcome.name, id, change.kind, digest, document, proof, change.there))
-    return writes
+    document = {key: value for key, value in change.document.items() if key != "meta"}
+    document = {**document, "id": id, "meta": {"profile": [outcome.PROFILE]}, "issued": now}
+    proof = provenance.write(
+        document,
+        change.outcome.origins,
+        operation=OPERATIONS[change.kind],
+        recorded=now,
+        software=installed_version("fhir-adapter"),
+        rules=step.rules,
+    )
+    digest = outcome.digest(document)
+    return Write(change.outcome.name, change.outcome.id, change.kind, digest, document, proof, change.there)
 
 
 def _send(step: _Push, batch: Sequence[Write]) -> None:
@@ -323,12 +318,7 @@ def _send(step: _Push, batch: Sequence[Write]) -> None:
     A collision may only mean that a parallel writer was quicker, and a lost answer says nothing: both are
     read, what stands there already is confirmed, and the rest is sent again, each outcome on its own.
     """
-    step.workspace.journal(
-        step.run,
-        step.name,
-        "planned",
-        [(each.outcome, each.digest, None, _bytes(step, each)) for each in batch],
-    )
+    step.record("planned", batch, with_bytes=True)
     groups: list[Sequence[Write]] = [batch]
     for attempt in range(1, TRIES + 1):
         again: list[Write] = []
@@ -337,9 +327,10 @@ def _send(step: _Push, batch: Sequence[Write]) -> None:
             try:
                 step.target.write(group)
             except (Conflict, UnknownResult) as fault:
-                if attempt == TRIES:
+                open_ones = _unsettled(step, group, fault)
+                if open_ones and attempt == TRIES:
                     raise
-                again += _unsettled(step, group, fault)
+                again += open_ones
                 continue
             step.record("answered", group)
             _done(step, group)
@@ -356,7 +347,7 @@ def _unsettled(step: _Push, group: Sequence[Write], fault: Conflict | UnknownRes
         for id, there in standing.items()
         if any(write.outcome == id and write.digest == there.digest for write in group)
     }
-    proven = step.target.proven(written) if written else set()
+    proven = step.target.proofs(written)
     again = []
     for write in group:
         there, expected = standing.get(write.outcome), write.replaces
@@ -376,6 +367,21 @@ def _done(step: _Push, group: Sequence[Write]) -> None:
     step.record("confirmed", group)
     for write in group:
         getattr(step.report, write.kind).append(write.name)
+
+
+def _withdraw(step: _Push, copy: _Copy) -> None:
+    """Withdraw a copy. Nothing rests on its being done: the next push finds what is left."""
+    document = {**copy.there.document, "status": ENTERED_IN_ERROR}
+    change = _Change(replace(copy.outcome, origins=()), document, "retracted", copy.there)
+    write = _write(step, change, copy.there.received.id)
+    step.record("withdrawn", [write], with_bytes=True)
+    try:
+        step.target.write([write])
+    except (Conflict, UnknownResult) as fault:
+        what = f"A copy of it could not be withdrawn: {fault.what}"
+        step.report.clashes.append(Clash(write.name, f"Observation/{copy.there.received.id}", what))
+    else:
+        step.report.retracted.append(write.name)
 
 
 def _audit(step: _Push, study: Study) -> None:
@@ -409,12 +415,17 @@ def _now() -> str:
 
 
 def _differing(step: _Push, outcomes: Sequence[StoredOutcome]) -> list[str]:
-    """The outcomes that do not stand on the target as the workspace has them, or lack their Provenance."""
-    standing = step.target.standing([each.id for each in outcomes])
-    proven = step.target.proven(standing)
+    """The outcomes that do not stand on the target as the workspace has them, or lack their Provenance.
+
+    Without those in conflict, and those left to the server: they are reported as such.
+    """
+    settled = {*step.report.left, *(clash.outcome for clash in step.report.clashes)}
+    compared = [each for each in outcomes if each.name not in settled]
+    standing = step.target.standing([each.id for each in compared])
+    proven = step.target.proofs(standing)
     return [
         each.name
-        for each in outcomes
+        for each in compared
         if (there := standing.get(each.id)) is None or there.digest != each.digest or each.id not in proven
     ]
 

@@ -12,18 +12,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from fhir_adapter.errors import UnknownResult
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received, decode
 from fhir_adapter.exchange.server import Server
-from fhir_adapter.exchange.transaction import Answer, Entry
+from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.mapping import outcome
+from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.provenance import names_digest
 
 Json = dict[str, Any]
+
+ENTERED_IN_ERROR = "entered-in-error"
+"""The status of an outcome that was withdrawn."""
 
 
 class Rung(Enum):
@@ -54,7 +59,12 @@ class Standing:
     received: Received
     document: Json
     digest: str
-    copies: tuple[Received, ...] = ()
+    copies: tuple[Standing, ...] = ()
+
+    @property
+    def living(self) -> bool:
+        """Whether it was not withdrawn."""
+        return bool(self.document.get("status") != ENTERED_IN_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ class Write:
     """One outcome that is to be written.
 
     ``outcome`` is its computed id, ``replaces`` what stands there now (None: nothing does), and ``kind``
-    created, updated, retracted, or repaired (the Provenance alone was missing).
+    created, updated, retracted, or repaired (the Provenance alone was missing). ``proof`` is the id of a
+    Provenance of this content that stands there already.
     """
 
     name: str
@@ -72,6 +83,7 @@ class Write:
     observation: Json
     provenance: Json
     replaces: Standing | None
+    proof: str | None = None
 
 
 class Target:
@@ -88,39 +100,74 @@ class Target:
                 self.rung = Rung.IF_NONE_EXIST if abilities.conditional_create else Rung.SEARCH_FIRST
 
     def standing(self, ids: Iterable[str]) -> dict[str, Standing]:
-        """What stands there, by the outcomes' computed ids."""
+        """What stands there, by the outcomes' computed ids.
+
+        Where ids are ours they are looked up first. An outcome may still stand there under an id of the
+        server's, by its identifier: written when the target was known to offer less.
+        """
         wanted = list(ids)
-        if self.rung is Rung.CLIENT_IDS or isinstance(self.place, Folder):
-            found = self.place.read_many("Observation", wanted)
-            return {id: _standing(received) for id, received in found.items()}
-        groups: dict[str, list[Received]] = defaultdict(list)
+        if isinstance(self.place, Folder):
+            return {id: _standing(each) for id, each in self.place.read_many("Observation", wanted).items()}
+        found: dict[str, Standing] = {}
+        if self.rung is Rung.CLIENT_IDS:
+            by_id = self.place.read_many("Observation", wanted)
+            found = {id: _standing(received) for id, received in by_id.items()}
+            wanted = [id for id in wanted if id not in found or not found[id].living]
+            if not wanted or not self._any_outcome(self.place):
+                return found
+        groups: dict[str, list[Standing]] = defaultdict(list)
         values = [f"{outcome.OUTCOME_ID}|{id}" for id in wanted]
         for received in self.place.find("Observation", "identifier", values):
-            id = next(
-                (
-                    each.get("value", "")
-                    for each in decode(received.body).get("identifier", [])
-                    if each.get("system") == outcome.OUTCOME_ID
-                ),
-                "",
-            )
-            groups[id].append(received)
-        return {id: _oldest(group) for id, group in groups.items()}
+            standing = _standing(received)
+            groups[_outcome_of(standing.document)].append(standing)
+        return found | {id: _oldest(groups[id]) for id in wanted if id in groups}
 
-    def proven(self, standing: Mapping[str, Standing]) -> set[str]:
-        """Those of the outcomes whose present content has its Provenance there."""
-        if self.rung is Rung.CLIENT_IDS or isinstance(self.place, Folder):
-            proofs = {outcome.provenance_id(id, each.digest): id for id, each in standing.items()}
-            return {proofs[found] for found in self.place.read_many("Provenance", list(proofs))}
-        by_reference = {f"Observation/{each.received.id}": id for id, each in standing.items()}
-        proven = set()
-        for received in self.place.find("Provenance", "target", list(by_reference)):
+    @staticmethod
+    def _any_outcome(server: Server) -> bool:
+        """Whether any outcome stands there: on a target that is still empty, one look is enough."""
+        params = [("identifier", f"{outcome.OUTCOME_ID}|"), ("_count", "1")]
+        return next(iter(server.search("Observation", params)), None) is not None
+
+    def proofs(self, standing: Mapping[str, Standing]) -> dict[str, str]:
+        """The ids of the Provenances that are there, of the present content of these outcomes."""
+        return self._proofs({id: (each.received.id, each.digest) for id, each in standing.items()})
+
+    def former_proofs(self, writes: Iterable[Write]) -> dict[str, str]:
+        """The ids of the Provenances that are there of a content that is to be written once more.
+
+        Where the Provenance's id is ours it needs no looking up.
+        """
+        return self._proofs(
+            {
+                each.outcome: (each.replaces.received.id, each.digest)
+                for each in writes
+                if each.replaces is not None
+                and each.kind != "repaired"
+                and not (self._own_ids and each.replaces.received.id == each.outcome)
+            }
+        )
+
+    @property
+    def _own_ids(self) -> bool:
+        return self.rung is Rung.CLIENT_IDS or isinstance(self.place, Folder)
+
+    def _proofs(self, contents: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """The ids of the Provenances of contents, given as outcome → id of its Observation, and digest."""
+        found: dict[str, str] = {}
+        if self._own_ids:
+            computed = {outcome.provenance_id(id, digest): id for id, (_, digest) in contents.items()}
+            found = {computed[id]: id for id in self.place.read_many("Provenance", list(computed))}
+        missing = {f"Observation/{at}": id for id, (at, _) in contents.items() if id not in found}
+        if isinstance(self.place, Folder) or not missing:
+            return found
+        for received in self.place.find("Provenance", "target", list(missing)):
             document = decode(received.body)
             for target in document.get("target", []):
-                id = by_reference.get(str(target.get("reference", "")))
-                if id is not None and names_digest(document, standing[id].digest):
-                    proven.add(id)
-        return proven
+                literal = str(target.get("reference", "")).partition("/_history/")[0]
+                id = missing.get("/".join(literal.rsplit("/", 2)[-2:]))
+                if id is not None and names_digest(document, contents[id][1]):
+                    found.setdefault(id, received.id)
+        return found
 
     def write(self, batch: Sequence[Write]) -> None:
         """Write the outcomes of a batch, each with its Provenance: together where there are transactions.
@@ -158,8 +205,8 @@ class Target:
         if write.replaces is not None:
             there = write.replaces.received
             document = {**write.observation, "id": there.id}
-            return Entry("PUT", f"Observation/{there.id}", document, url, there.version)
-        if self.rung is Rung.CLIENT_IDS:
+            return Entry("PUT", f"Observation/{there.id}", document, url, self._if_match(there))
+        if self._own_ids:
             return Entry("PUT", f"Observation/{write.outcome}", write.observation, url)
         document = {key: value for key, value in write.observation.items() if key != "id"}
         condition = f"identifier={outcome.OUTCOME_ID}|{write.outcome}"
@@ -167,17 +214,24 @@ class Target:
             "POST", "Observation", document, url, if_none_exist=condition if self._conditional else None
         )
 
+    def _if_match(self, there: Received) -> str | None:
+        """The version that is replaced; None where a server gives none, and so cannot guard it."""
+        versioned = isinstance(self.place, Folder) or not there.version.startswith("sha256:")
+        return there.version if versioned else None
+
     def _provenance(self, write: Write) -> Entry:
         proof = write.provenance
         url = f"urn:uuid:{proof['id']}"
-        if self.rung is Rung.CLIENT_IDS:
-            return Entry("PUT", f"Provenance/{proof['id']}", proof, url)
+        if write.replaces is not None:
+            proof = {**proof, "target": [{"reference": f"Observation/{write.replaces.received.id}"}]}
+        elif not self._own_ids:
+            proof = {**proof, "target": [{"reference": f"urn:uuid:{write.outcome}"}]}
+        id = write.proof or (proof["id"] if self._own_ids else None)
+        if id is not None:
+            return Entry("PUT", f"Provenance/{id}", {**proof, "id": id}, url)
         # R4's Provenance has no identifier to make its creation conditional: the Observation beside it, or
         # the search for a missing Provenance before a repair, is what keeps it from standing there twice.
-        document = {key: value for key, value in proof.items() if key != "id"}
-        there = write.replaces
-        target = f"Observation/{there.received.id}" if there else f"urn:uuid:{write.outcome}"
-        return Entry("POST", "Provenance", {**document, "target": [{"reference": target}]}, url)
+        return Entry("POST", "Provenance", {key: value for key, value in proof.items() if key != "id"}, url)
 
     @property
     def _conditional(self) -> bool:
@@ -185,14 +239,25 @@ class Target:
 
     def _write_singly(self, server: Server, write: Write) -> None:
         """The Observation first; if its Provenance does not follow, the next push repairs that."""
-        answer: Answer | None = None
+        made: str | None = None
         for entry in self.entries(write):
             resource = entry.resource
-            if answer is not None and answer.id and resource["resourceType"] == "Provenance":
-                resource = {**resource, "target": [{"reference": f"Observation/{answer.id}"}]}
-            answer = server.send(
-                Entry(entry.method, entry.url, resource, entry.full_url, entry.if_match, entry.if_none_exist)
+            if made is not None and resource["resourceType"] == "Provenance":
+                entry = replace(entry, resource={**resource, "target": [{"reference": made}]})
+            answer = server.send(entry)
+            if entry.type == "Observation":
+                made = f"Observation/{answer.id or self._found(write)}"
+
+    def _found(self, write: Write) -> str:
+        """The id of an outcome that was just written, and whose id the server did not tell."""
+        there = self.standing([write.outcome]).get(write.outcome)
+        if there is None:
+            raise UnknownResult(
+                "it took the outcome, does not say under which id, and does not find it.",
+                where=f"{self.place.name} Observation",
+                remedy="Push again later: its search may not be up to date.",
             )
+        return there.received.id
 
 
 def _standing(received: Received) -> Standing:
@@ -200,10 +265,16 @@ def _standing(received: Received) -> Standing:
     return Standing(received, document, outcome.digest(document))
 
 
-def _oldest(group: list[Received]) -> Standing:
+def _outcome_of(document: Json) -> str:
+    """The computed id of the outcome that an Observation states, or ``""``."""
+    identifiers = listed(document, "identifier")
+    return next(
+        (str(each.get("value")) for each in identifiers if each.get("system") == outcome.OUTCOME_ID), ""
+    )
+
+
+def _oldest(group: list[Standing]) -> Standing:
     """Of copies that a race left, the oldest counts; a copy that was already retracted is none."""
-    ordered = sorted(group, key=lambda each: (each.last_updated, each.id))
-    living = [each for each in ordered if decode(each.body).get("status") != "entered-in-error"]
-    kept, *copies = living or ordered[:1]
-    found = _standing(kept)
-    return Standing(found.received, found.document, found.digest, tuple(copies))
+    ordered = sorted(group, key=lambda each: (each.received.last_updated, each.received.id))
+    kept, *copies = [each for each in ordered if each.living] or ordered[:1]
+    return replace(kept, copies=tuple(copies))
