@@ -62,7 +62,7 @@ def _section(command: click.Command, context: click.Context) -> str:
         record
         for parameter in command.get_params(context)
         if isinstance(parameter, click.Option)
-        and parameter.name != "help"
+        and "--help" not in parameter.opts
         and (record := parameter.get_help_record(context))
     ]
     text += "\n| option | |\n|---|---|\n" if rows else ""
