@@ -34,6 +34,28 @@ def test_what_is_generated_is_not_stale(name: str) -> None:
     assert generate.stale(name) is None, f"docs/{name} is stale: python -m tests.docs.generate"
 
 
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        ("The first run", ("XJ9907", "no-unit", "refused", "not due", "315 new", "exit code 1")),
+        ("Once more", ("0 new, 0 rewritten, 0 retracted; 315 unchanged",)),
+        ("A result is corrected", ("1 new or changed", "2 rewritten", "JSS-01 star", "JSS-01 response")),
+        ("Why?", ("18.2 g/L ← hospital: ", "B-cell activity: no", "also:")),
+        ("A data query is answered", ("2 rewritten", "Q-")),
+        ("Which reading decides?", ("more-than-three", "anchor-first-belimumab")),
+        (
+            "Change a threshold",
+            ("> threshold = 4", "rewritten", "outcomes.response.threshold", "exit code 2"),
+        ),
+        ("Check what was written", ("0 findings", "Not checked: ")),
+    ],
+)
+def test_the_tutorial_shows_what_its_words_say(heading: str, told: tuple[str, ...]) -> None:
+    section = TEXTS["docs/tutorial.md"].partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    printed = "".join(body for kind, body in _FENCE.findall(section) if kind == "console")
+    assert [each for each in told if each not in printed] == []
+
+
 def test_a_stale_page_is_found(tmp_path: Path) -> None:
     page = "```console\n$ echo now\nbefore\n$ date -u +%Y-%m-%dT%H:%M:%SZ\n2001-01-01T00:00:00Z\n```\n"
     assert not console.same(page, console.refreshed(page, tmp_path))
