@@ -70,6 +70,8 @@ MIGRATIONS = (
     """,
 )
 """The scripts that lead from each version of the schema to the next."""
+WAIT = 30.0
+"""How many seconds a run waits for another one of the same workspace to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Workspace:
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises WorkspaceError with the remedy where that cannot be done."""
         self.path = path
+        self._alone: sqlite3.Connection | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -161,6 +164,8 @@ class Workspace:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+        if self._alone is not None:
+            self._alone.close()
 
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -204,7 +209,18 @@ class Workspace:
     # Runs
 
     def start_run(self, about: Mapping[str, Any]) -> int:
-        """Begin a run; ``about`` says who, which software, as of when, and the digests of all rules."""
+        """Begin a run; ``about`` says who, which software, as of when, and the digests of all rules.
+
+        One run at a time: until the workspace is closed, whoever begins another waits, and is told after
+        ``WAIT`` seconds. Raises WorkspaceError.
+        """
+        try:
+            beside = self.path.with_name(f"{self.path.name}-lock")
+            self._alone = sqlite3.connect(beside, isolation_level=None, timeout=WAIT)
+            # The system takes the lock back however this process ends.
+            self._alone.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as fault:
+            raise self._error(fault) from None
         with self.transaction():
             row = self._db.execute("INSERT INTO run (started, about) VALUES (?, ?)", (_now(), _text(about)))
         assert row.lastrowid is not None  # noqa: S101 - an insert always has one

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from fhir_adapter.errors import Finding, Refused
+from fhir_adapter.errors import Finding, Refused, ServerError
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received, decode
 from fhir_adapter.exchange.server import Server
@@ -299,44 +298,62 @@ def _pull_clinical(
         withdrawn = found.subjects[subject].withdrawn
         return withdrawn is None or not top.after(withdrawn, study.timezone, hospital.timezone)
 
+    # What was left out of a withdrawn participant is needed if the withdrawal turns out to be none: such a
+    # patient is never taken for pulled.
+    open_ones = frozenset(id for id in ids if found.subjects[found.by_patient[(source, id)]].withdrawn)
+    now = intake.place.clock() if isinstance(intake.place, Server) else None
     for type in CLINICAL:
         progress(f"{source}: {type}")
-        if isinstance(intake.place, Folder):
+        if now is None:
             intake.keep(type, filter(wanted, intake.folder(type)))
-            continue
-        _pull_type(intake, type, ids, wanted, full=full)
+        else:
+            _pull_type(intake, type, ids, Cursor(now, ids - open_ones), wanted, full=full)
     _pull_medications(intake)
 
 
 def _pull_type(
-    intake: _Intake, type: str, ids: frozenset[str], wanted: Callable[[Received], bool], *, full: bool
+    intake: _Intake,
+    type: str,
+    ids: frozenset[str],
+    following: Cursor,
+    wanted: Callable[[Received], bool],
+    *,
+    full: bool,
 ) -> None:
     """One type of a server: of patients known before what changed since, of all others everything.
 
     The increment goes by the server's own clock, and reaches back by an overlap for what becomes visible
     late. Absence says nothing in it: deletions come from the type's history, where the server offers one,
-    and from a full pull.
+    and from a full pull. ``following`` is the cursor of the next pull.
     """
-    server, workspace = intake.place, intake.workspace
-    assert isinstance(server, Server)  # noqa: S101
-    now = server.clock()
-    cursor = None if full else workspace.cursor(intake.spec.name, type)
+    cursor = None if full else intake.workspace.cursor(intake.spec.name, type)
     if cursor is None:
         found = _searched(intake, type, ids, [])
-        if found is None:
-            return
-        intake.keep(type, filter(wanted, found), cursor=Cursor(now, ids))
+        if found is not None:
+            intake.keep(type, filter(wanted, found), cursor=following)
         return
     since = cursor.since - timedelta(minutes=intake.spec.overlap)
     changed = _searched(intake, type, ids & cursor.patients, [("_lastUpdated", f"ge{_instant(since)}")])
     fresh = _searched(intake, type, ids - cursor.patients, [])
     if changed is None or fresh is None:
         return
-    gone: set[str] = set()
-    if type in server.abilities().history:
-        with suppress(Refused):
-            gone = server.deleted_since(type, since)
-    intake.keep(type, filter(wanted, [*changed, *fresh]), whole=False, gone=gone, cursor=Cursor(now, ids))
+    found = [*changed, *fresh]
+    kept = [received for received in found if wanted(received)]
+    gone = {received.id for received in found} | _deleted(intake, type, since)
+    intake.keep(type, kept, whole=False, gone=gone, cursor=following)
+
+
+def _deleted(intake: _Intake, type: str, since: datetime) -> set[str]:
+    """What was deleted since, as far as the server tells; some tell it and do not announce that they do."""
+    assert isinstance(intake.place, Server)  # noqa: S101
+    try:
+        return intake.place.deleted_since(type, since)
+    except Refused:
+        return set()
+    except ServerError:
+        if type in intake.place.abilities().history:
+            raise
+        return set()
 
 
 def _searched(

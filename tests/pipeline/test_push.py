@@ -416,30 +416,34 @@ def test_a_workspace_built_anew_overwrites_nothing_that_differs(target: Place, t
 
 def test_the_hospitals_own_changes_go_through(server_base: str, tmp_path: Path) -> None:
     """Sources and outcomes on one server: the hospital updates and deletes what our outcomes rest on."""
-    trial = Trial(tmp_path / "trial", server_base, served_by=server_base)
-    generator.load([each for held in trial.sources.values() for each in held], server_base)
-    trial.push()
-    promise_holds(server_base, trial.workspace)
-    sources = (
-        trial.igg(),
-        trial.find("QuestionnaireResponse"),
-        trial.find("MedicationAdministration"),
-    )
-    for resource in sources:
-        where = f"{server_base}/{resource['resourceType']}/{resource['id']}"
-        resting = trial.resting_on(resource)
-        assert resting
-        before = versions(server_base, trial.tag)
-        found = call("GET", where).json()
-        assert call("PUT", where, {**found, "language": "zh"}).ok
-        pushed = trial.push(Choices(retract=True))
-        after = versions(server_base, trial.tag)
-        assert {id for id in after if after[id] != before[id]} == resting
-        assert pushed.clashes == []
-        promise_holds(server_base, trial.workspace)
-        assert call("DELETE", where).ok
-        pushed = trial.push(Choices(retract=True))
-        assert pushed.clashes == []
-        assert pushed.written
-        assert trial.resting_on(resource) == set()
-        promise_holds(server_base, trial.workspace)
+    with place(server_base, 2) as target:
+        base = target.address  # by which the outcomes name their sources
+        trial = Trial(tmp_path / "trial", base, served_by=base)
+        generator.load([each for held in trial.sources.values() for each in held], server_base)
+        trial.push()
+        promise_holds(base, trial.workspace)
+        sources = (
+            trial.igg(),
+            trial.find("QuestionnaireResponse"),
+            trial.find("MedicationAdministration"),
+        )
+        for resource in sources:
+            where = f"{base}/{resource['resourceType']}/{resource['id']}"
+            resting = trial.resting_on(resource)
+            assert resting
+            before = versions(base, trial.tag)
+            found = call("GET", where).json()
+            assert call("PUT", where, {**found, "language": "zh"}).ok
+            pushed = trial.push(Choices(retract=True))
+            after = versions(base, trial.tag)
+            rewritten = {id for id in after if after[id] != before[id]}
+            # an Observation cannot name an administration that it rests on: its content stays what it was
+            assert rewritten == (resting if resource["resourceType"] != "MedicationAdministration" else set())
+            assert pushed.clashes == []
+            promise_holds(base, trial.workspace)
+            assert call("DELETE", where).ok
+            pushed = trial.push(Choices(retract=True))
+            assert pushed.clashes == []
+            assert pushed.written
+            assert trial.resting_on(resource) == set()
+            promise_holds(base, trial.workspace)
