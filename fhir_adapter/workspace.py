@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -151,11 +151,17 @@ class Workspace:
         self._alone: sqlite3.Connection | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as fault:
+            raise self._error(fault) from None
+        try:
             self._db.execute("PRAGMA synchronous = FULL")
             self._migrate()
         except sqlite3.Error as fault:
+            self._db.close()
             raise self._error(fault) from None
+        except WorkspaceError:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Workspace:
         return self
@@ -168,17 +174,36 @@ class Workspace:
             self._alone.close()
 
     def _migrate(self) -> None:
+        if self._version() == len(MIGRATIONS):
+            return
+        with closing(self._claim()):  # whoever else opens it first at this moment waits here
+            if self._version() > len(MIGRATIONS):
+                raise WorkspaceError(
+                    f"The workspace has the schema {self._version()}, this program knows up to"
+                    f" {len(MIGRATIONS)}.",
+                    where=str(self.path),
+                    remedy="Install the newer fhir-adapter that wrote it.",
+                )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            for number in range(self._version(), len(MIGRATIONS)):
+                self._db.executescript(
+                    f"BEGIN IMMEDIATE; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
+                )
+
+    def _version(self) -> int:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise WorkspaceError(
-                f"The workspace has the schema {version}, this program knows up to {len(MIGRATIONS)}.",
-                where=str(self.path),
-                remedy="Install the newer fhir-adapter that wrote it.",
-            )
-        for number in range(version, len(MIGRATIONS)):
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT;"
-            )
+        return int(version)
+
+    def _claim(self) -> sqlite3.Connection:
+        """The workspace for oneself, until the connection is closed or the process ends, however it does."""
+        beside = self.path.with_name(f"{self.path.name}-lock")
+        claim = sqlite3.connect(beside, isolation_level=None, timeout=WAIT)
+        try:
+            claim.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            claim.close()
+            raise
+        return claim
 
     def _error(self, fault: sqlite3.Error) -> WorkspaceError:
         text = str(fault)
@@ -215,10 +240,7 @@ class Workspace:
         ``WAIT`` seconds. Raises WorkspaceError.
         """
         try:
-            beside = self.path.with_name(f"{self.path.name}-lock")
-            self._alone = sqlite3.connect(beside, isolation_level=None, timeout=WAIT)
-            # The system takes the lock back however this process ends.
-            self._alone.execute("BEGIN EXCLUSIVE")
+            self._alone = self._claim()
         except sqlite3.Error as fault:
             raise self._error(fault) from None
         with self.transaction():
@@ -232,9 +254,16 @@ class Workspace:
             self._db.execute("INSERT INTO run_end VALUES (?, ?, ?)", (run, _now(), _text(summary)))
 
     def last_run(self) -> dict[str, Any] | None:
-        """What the last run was about, or None before the first."""
-        row = self._rows("SELECT about FROM run ORDER BY id DESC LIMIT 1").fetchone()
+        """What the last run that came to its end was about, or None before the first."""
+        row = self._rows(
+            "SELECT about FROM run JOIN run_end ON run_end.run = run.id ORDER BY id DESC LIMIT 1"
+        ).fetchone()
         return json.loads(row[0]) if row else None
+
+    def identifier(self) -> str | None:
+        """The study whose workspace it is, or None before the first run."""
+        row = self._rows("SELECT about FROM run ORDER BY id LIMIT 1").fetchone()
+        return str(json.loads(row[0])["identifier"]) if row else None
 
     # What was received
 

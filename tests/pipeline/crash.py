@@ -22,6 +22,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +77,7 @@ def kill(target: Place, trial: Trial, state: str, batch: int) -> bool:
     process = _processes.Process(
         target=killed_by_itself, args=(trial.home / "study.toml", state if by_itself else "", batch)
     )
-    left = [batch]
+    left, dead = [batch], threading.Event()
 
     def on_its_way(call: Exchange) -> None:
         if call.method != "GET":
@@ -87,13 +88,14 @@ def kill(target: Place, trial: Trial, state: str, batch: int) -> bool:
         call.body  # noqa: B018 - all of it has arrived
         if state == "committed":
             call.fetch()
-        process.kill()
-        process.join()
+        os.kill(process.pid or 0, signal.SIGKILL)
+        dead.wait(ENDS_WITHIN)
         call.handler.close_connection = True
 
     target.meets = faithful if by_itself else on_its_way
     process.start()
     process.join(ENDS_WITHIN)
+    dead.set()
     target.meets = faithful
     if process.exitcode is None:
         process.kill()
