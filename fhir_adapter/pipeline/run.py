@@ -80,10 +80,10 @@ def run(
     hospitals = dict(found.hospitals)
     pulled, scored, pushed, changed = None, None, None, (0, 0)
     with Workspace(study.workspace) as workspace:
-        last = workspace.last_run()
-        if last is not None and last["identifier"] != "|".join(study.identifier):
+        owner, last = workspace.identifier(), workspace.last_run()
+        if owner not in (None, "|".join(study.identifier)):
             raise StudyFileError(
-                f"The workspace {study.workspace} belongs to the study {last['identifier']}.",
+                f"The workspace {study.workspace} belongs to the study {owner}.",
                 where=f"{study.path}: study.workspace",
                 remedy="Name another file: a workspace is of one study.",
             )
@@ -124,10 +124,10 @@ def rescored(study: Study, as_of: date | None = None) -> Report:
     """
     found = mappings(study)
     with Workspace(study.workspace) as workspace:
-        last = workspace.last_run()
-        if last is not None and last["identifier"] != "|".join(study.identifier):
+        owner, last = workspace.identifier(), workspace.last_run()
+        if owner not in (None, "|".join(study.identifier)):
             raise StudyFileError(
-                f"The workspace {study.workspace} belongs to the study {last['identifier']}.",
+                f"The workspace {study.workspace} belongs to the study {owner}.",
                 where=f"{study.path}: study.workspace",
                 remedy="Name another file: a workspace is of one study.",
             )

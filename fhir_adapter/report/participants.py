@@ -159,7 +159,7 @@ def table(people: list[Participant], left_out: list[NotCounted], protocol: Proto
         if one.star and one.star_responder:
             cells += [_points(one.star), _said(one.star_responder)]
         cells += (_said(answer) for answer in one.indicators.values())
-        if one.response:
+        if one.indicators:
             cells.append(_response(one))
         rows.append(tuple(cells))
     notes = ["Scores: baseline → last visit (change). a physician's global, b ESR, c IgG or RF, d Schirmer, "
@@ -196,6 +196,4 @@ def _said(answer: Answer) -> str:
 
 
 def _response(one: Participant) -> str:
-    if one.response == "not-due":
-        return show.reason(one.reason)
-    return one.response or ""
+    return show.reason(one.reason) if one.response in (None, "not-due") else one.response

@@ -50,7 +50,7 @@ def rate(name: str, responders: int, n: int) -> Rate:
 
 def response_rates(responses: Iterable[Outcome]) -> list[Rate]:
     """The main rate and its sensitivities from the responses of all participants with a study dose."""
-    due = [each for each in responses if each.result != "not-due"]
+    due = [each for each in responses if each.result not in (None, "not-due")]
     return [
         _over("main (open results count as non-response)", "non-responder-imputation", due),
         _over("observed cases", "observed-cases", due),

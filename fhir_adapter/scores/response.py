@@ -204,25 +204,25 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
     waiting = waiting_for(followup)
     reason, detail = _reason(baseline, followup, answers, decided)
 
-    def under(changed: Mapping[str, Truth], threshold_reading: str) -> str:
+    def under(name: str, changed: Mapping[str, Truth], threshold_reading: str) -> Component:
         answer = responds(met_and_possible({**answers, **changed}), rule.threshold, threshold_reading)
-        return "not-due" if waiting else result_of(answer)
+        result = _result(waiting, answer)
+        return Component(name, code=result, reason=waiting if result is None else None)
 
     alternatives = [
-        Component(threshold_named(name, rule.threshold), code=under({}, name))
-        for name in rule.threshold_reading.alternatives
+        under(threshold_named(name, rule.threshold), {}, name) for name in rule.threshold_reading.alternatives
     ]
     for name, asked in chosen.items():
         for alternative in asked.alternatives:
             answer = found[name].readings.get(alternative, found[name].answer)
-            alternatives.append(Component(f"{name[0]}-{alternative}", code=under({name: answer}, reading)))
+            alternatives.append(under(f"{name[0]}-{alternative}", {name: answer}, reading))
     rests = {name: (*baseline.of(items), *followup.of(items)) for name, items in INPUTS.items()}
     evidence = tuple(piece for pieces in rests.values() for piece in pieces)
     return Outcome(
         followup.subject,
         followup.visit,
         OutcomeCode.RESPONSE,
-        result="not-due" if waiting else result_of(decided),
+        result=_result(waiting, decided),
         reason=reason,
         detail=detail,
         components=(
@@ -245,6 +245,13 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
         origins=gathered(evidence),
         rests_on=evidence,
     )
+
+
+def _result(waiting: str | None, decided: Truth) -> str | None:
+    """The code of a response; none where the dose that the visit is counted from was not given."""
+    if waiting == "no-anchor":
+        return None
+    return "not-due" if waiting else result_of(decided)
 
 
 def _sensitivities(decided: Truth, waiting: str | None) -> list[Component]:

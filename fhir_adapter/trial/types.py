@@ -218,7 +218,6 @@ class QueryKind(StrEnum):
     NO_TIME_ZONE = "no-time-zone"
     DOSE_STATUS = "dose-status"
     NO_CONSENT_DATE = "no-consent-date"
-    UNKNOWN_PARTICIPANT = "unknown-participant"
     UNMATCHED_PATIENT = "unmatched-patient"
 
 

@@ -157,3 +157,11 @@ def test_a_workspace_is_of_one_study(study: Path) -> None:
         file.read_text("utf-8").replace('NCT06410833"\nprotocol', 'NCT99999999"\nprotocol'), "utf-8"
     )
     said(command("run", study), 2, "belongs to the study", "NCT06410833", "Name another file")
+
+
+def test_a_run_that_failed_does_not_move_the_day_of_the_report(study: Path) -> None:
+    before = _json("report", study, code=0)
+    (study / "ratings").rename(study / "away")
+    said(command("run", study), 3, "ratings")
+    (study / "away").rename(study / "ratings")
+    assert _json("report", study, code=0)["as_of"] == before["as_of"]
