@@ -29,9 +29,12 @@ from fhir_adapter.workspace import Stored, StoredOutcome, Workspace
 
 @dataclass(frozen=True, slots=True)
 class UnknownCodes:
-    """A code that no mapping knows, and how often a source sent it for participants."""
+    """A code that no mapping knows, the type of the resources with it, and how often a source sent it for
+    participants.
+    """
 
     source: str
+    type: str
     code: Code
     count: int
 
@@ -66,12 +69,14 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
     """Everything that the protocol asks for, of every participant, as of a day."""
     roster = present_roster(study, hospitals, workspace)
     mapped: dict[str, Mapped] = defaultdict(Mapped)
-    unknown: Counter[tuple[str, Code]] = Counter()
+    unknown: list[UnknownCodes] = []
     for spec in study.sources:
         reader = Reader(study, spec.name, hospitals[spec.name], roster, workspace)
         for subject, found in reader.read_all():
-            unknown.update((spec.name, code) for code in found.unknown_codes)
             mapped[subject].add(found)
+        unknown += (
+            UnknownCodes(spec.name, type, code, count) for (type, code), count in reader.unknown.items()
+        )
     assessments: dict[str, Assessment] = {}
     doses: dict[str, tuple[Dose, ...]] = {}
     queries = list(roster.queries)
@@ -93,20 +98,24 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
         assessments,
         doses,
         _by_id(queries),
-        tuple(UnknownCodes(source, code, count) for (source, code), count in sorted(unknown.items())),
+        tuple(sorted(unknown, key=lambda each: (each.source, each.type, each.code))),
         roster.findings,
         documents,
     )
 
 
 class Reader:
-    """Reads the resources of one source that the workspace holds, each for its participant."""
+    """Reads the resources of one source that the workspace holds, each for its participant.
+
+    ``unknown`` counts the codes that no mapping knows, by the type of the resource, as they are read.
+    """
 
     def __init__(
         self, study: Study, source: str, hospital: Hospital, roster: Roster, workspace: Workspace
     ) -> None:
         self.study, self.source, self.hospital = study, source, hospital
         self.roster, self.workspace = roster, workspace
+        self.unknown: Counter[tuple[str, Code]] = Counter()
         self.medications: dict[str, Mapping[str, Any]] = {}
         for stored in workspace.current(source, "Medication"):
             document = decode(stored.body)
@@ -122,10 +131,13 @@ class Reader:
                     document = decode(stored.body)
                     subject = self.roster.of(self.source, refer.names(document.get("subject")))
                     if subject is not None:
-                        yield subject, self.read(document, stored, subject)
+                        found = self.read(document, stored, subject)
+                        self.unknown.update((type, code) for code in found.unknown_codes)
+                        yield subject, found
                 elif unasked.unknown_codes:
                     subject = self.roster.of(self.source, unasked.subject)
                     if subject is not None:
+                        self.unknown.update((type, code) for code in unasked.unknown_codes)
                         yield subject, Mapped(unknown_codes=list(unasked.unknown_codes))
 
     def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:

@@ -11,12 +11,16 @@ from fhir_adapter.pipeline.push import Clash, PushReport
 from fhir_adapter.pipeline.score import UnknownCodes
 from fhir_adapter.report.table import Table
 
+DRUGS = "MedicationAdministration"
+"""The type whose unknown codes may be doses: without them a participant seems to have had none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A code that no mapping knows."""
+    """A code that no mapping knows, and the type of the resources that carry it."""
 
     source: str
+    type: str
     system: str
     code: str
     count: int
@@ -73,9 +77,11 @@ def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
 
 
 def unknown_of(codes: Iterable[UnknownCodes]) -> list[Unknown]:
-    """The unknown codes, the most frequent first."""
-    found = [Unknown(each.source, *each.code, each.count) for each in codes]
-    return sorted(found, key=lambda each: (-each.count, each.source, each.system, each.code))
+    """The unknown codes: those of drugs first, then the most frequent."""
+    found = [Unknown(each.source, each.type, *each.code, each.count) for each in codes]
+    return sorted(
+        found, key=lambda each: (each.type != DRUGS, -each.count, each.source, each.system, each.code)
+    )
 
 
 def pulled_table(pulled: Iterable[Pulled]) -> Table:
@@ -89,14 +95,19 @@ def pulled_table(pulled: Iterable[Pulled]) -> Table:
 
 
 def unknown_table(codes: Iterable[Unknown]) -> Table:
-    """Codes that no mapping knows, with how often they came."""
-    rows = [(each.source, each.system, each.code, str(each.count)) for each in codes]
-    return Table(
-        "Unknown codes",
-        ("source", "system", "code", "times"),
-        tuple(rows),
-        ("Add each to a ConceptMap of the mapping folder: to an item, or to not-used.",) if rows else (),
-    )
+    """Codes that no mapping knows, with how often they came; a sentence where doses may hide in them."""
+    found = list(codes)
+    rows = [(each.source, each.type, each.system, each.code, str(each.count)) for each in found]
+    notes = []
+    drugs = sum(each.type == DRUGS for each in found)
+    if drugs:
+        notes.append(
+            f"Doses may be missing: unknown codes of drugs: {drugs}."
+            " Map those of the study drugs, and the others to not-used."
+        )
+    if drugs < len(rows):
+        notes.append("Add each to a ConceptMap of the mapping folder: to an item, or to not-used.")
+    return Table("Unknown codes", ("source", "type", "system", "code", "times"), tuple(rows), tuple(notes))
 
 
 def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:

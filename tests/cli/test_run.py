@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.folders import DAY, command, lines, one_export, said
+from tests.cli.folders import DAY, command, lines, one_export, said, two_sources
 
 
 def _json(*arguments: str | Path, code: int) -> Any:
@@ -40,12 +40,27 @@ def test_a_run_as_json(study: Path) -> None:
     found = _json("run", study, *DAY, code=1)
     assert found["as_of"] == "2026-03-01"
     assert [each["source"] for each in found["pulled"]] == ["hospital", "ratings"]
-    assert {"source": "hospital", "system": "urn:example-cn:lab", "code": "XJ9907", "count": 1} in found[
-        "unknown_codes"
-    ]
+    assert found["unknown_codes"] == [
+        {
+            "source": "hospital", "type": "Observation", "system": "urn:example-cn:lab", "code": "XJ9907",
+            "count": 1,
+        }
+    ]  # fmt: skip
     assert [each["response"] for each in found["participants"]] == ["responder"] * 3
     assert found["pushed"]["unchanged"] == 63
     assert found["rates"]["response"][0]["responders"] == 3
+
+
+def test_unknown_drugs_come_first_and_say_that_doses_may_be_missing(tmp_path: Path) -> None:
+    """With a mapping folder of another hospital every dose is unknown, and nobody seems to have had one."""
+    path = two_sources(tmp_path)
+    path.write_text(path.read_text("utf-8").replace('"example-cn"', '"international"'), "utf-8")
+    printed = command("run", tmp_path, *DAY).stdout
+    assert "Doses may be missing: unknown codes of drugs: " in printed
+    types = [each["type"] for each in _json("score", tmp_path, *DAY, code=1)["unknown_codes"]]
+    drugs = types.count("MedicationAdministration")
+    assert 0 < drugs < len(types)
+    assert set(types[:drugs]) == {"MedicationAdministration"}
 
 
 def test_what_changes_at_the_source_is_rewritten_and_nothing_else(study: Path) -> None:
