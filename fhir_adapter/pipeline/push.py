@@ -12,6 +12,7 @@ import getpass
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -305,7 +306,7 @@ def _write(step: _Push, change: _Change, id: str) -> Write:
         change.outcome.origins,
         operation=OPERATIONS[change.kind],
         recorded=now,
-        software=installed_version("fhir-adapter"),
+        software=software(),
         rules=step.rules,
     )
     digest = outcome.digest(document)
@@ -391,7 +392,7 @@ def _audit(step: _Push, study: Study) -> None:
         study.identifier,
         step.run,
         user=user(),
-        software=installed_version("fhir-adapter"),
+        software=software(),
         recorded=_now(),
         written=report.written,
         clashes=len(report.clashes),
@@ -400,6 +401,12 @@ def _audit(step: _Push, study: Study) -> None:
         step.target.add(event)
     except ServerError as fault:
         report.invalid.append(Finding("target", "AuditEvent", "", fault.what, fault.remedy))
+
+
+@cache
+def software() -> str:
+    """The version of this program; read once, since every Provenance names it."""
+    return installed_version("fhir-adapter")
 
 
 def user() -> str:
@@ -467,7 +474,7 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
             each.origins,
             operation="CREATE",
             recorded=observation["issued"],
-            software=installed_version("fhir-adapter"),
+            software=software(),
             rules=rules,
         )
         yield replace(
