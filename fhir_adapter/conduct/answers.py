@@ -1,0 +1,152 @@
+"""What a criterion answers: satisfied, violated or undetermined; why; and what would settle it.
+
+Polarity (dossier §14.13): *satisfied* speaks for enrolment, *violated* against it, for inclusions and
+exclusions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fhir_adapter.trial.history import (
+    Agreement,
+    Diagnosis,
+    FocusScore,
+    Order,
+    Person,
+    Statement,
+    Stay,
+    Vaccination,
+)
+from fhir_adapter.trial.protocol import Reading
+from fhir_adapter.trial.types import Dose, Measurement, Origin
+from fhir_adapter.trial.values import Truth, any_of
+
+Piece = (
+    Measurement | Dose | Person | Diagnosis | Order | Stay | Vaccination | Agreement | Statement | FocusScore
+)
+"""One fact of the record that an answer may rest on."""
+
+Judged = tuple[Piece, Truth]
+"""A fact, and whether it shows what is asked about."""
+
+
+class Verdict(StrEnum):
+    """The three answers of a criterion."""
+
+    SATISFIED = "satisfied"
+    VIOLATED = "violated"
+    UNDETERMINED = "undetermined"
+
+
+def verdict(holds: Truth) -> Verdict:
+    """The name of an answer."""
+    if holds is None:
+        return Verdict.UNDETERMINED
+    return Verdict.SATISFIED if holds else Verdict.VIOLATED
+
+
+class Supplier(StrEnum):
+    """Who must supply what is missing."""
+
+    LABORATORY = "laboratory"
+    PHYSICIAN = "physician"
+    FORM = "form"
+    RECORDS = "records"
+    """The hospital's own records: a type of resource that was not pulled, or a birth date."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Missing:
+    """What would settle an answer, and who must supply it."""
+
+    supplier: Supplier
+    what: str
+
+
+REMARKS: Mapping[str, str] = {
+    "no-record": "There is no such record; the type of resource was pulled, so its absence counts as none",
+    "no-day-0": "No study dose has been given yet; judged as if the day of the run were day 0",
+    "no-belimumab": "Belimumab has not been given yet; this can only be judged after rituximab",
+    "contradiction": "What a person answered and what the records show contradict each other",
+    "core-antibody-alone": "Hepatitis B core antibody alone is positive: not excluded by the letter",
+    "igra-positive": "A positive IGRA shows latent, not active, tuberculosis",
+    "formulas-disagree-about-30": "Bedside Schwartz and CKiD U25 lie on different sides of 30",
+    "formulas-disagree-about-60": "Bedside Schwartz and CKiD U25 lie on different sides of 60",
+    "no-2018-category": "The 1999 criteria are not met; a physician may enter a category of 2018",
+}
+"""Remarks on an answer, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of one criterion for one participant.
+
+    ``holds`` is True for satisfied, False for violated, None for undetermined, under the default reading;
+    ``readings`` are the same under each alternative, ``parts`` those of its sub-criteria. ``evidence`` is
+    what decides, or where nothing does, what was looked at. ``missing`` is sorted; ``remarks`` are codes
+    of ``REMARKS``.
+    """
+
+    criterion: str
+    holds: Truth
+    readings: Mapping[str, Truth] = field(default_factory=dict)
+    parts: Mapping[str, Truth] = field(default_factory=dict)
+    evidence: tuple[Piece, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The default reading's answer by name."""
+        return verdict(self.holds)
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """All resources that the answer rests on, each once, in a fixed order."""
+        return tuple(sorted({origin for piece in self.evidence for origin in piece.origins}))
+
+
+def deciding(judged: Iterable[Judged]) -> tuple[Piece, ...]:
+    """The facts that decide an *or*: those that show it, else those that leave it open, else all."""
+    known = list(judged)
+    for wanted in (True, None, False):
+        found = [piece for piece, shown in known if shown is wanted]
+        if found:
+            return unique(found)
+    return ()
+
+
+def unique(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """The facts, each once, in a fixed order that does not depend on the input's."""
+    kept: list[Piece] = []
+    for piece in sorted(pieces, key=lambda each: (each.origins, type(each).__name__, repr(each))):
+        if piece not in kept:
+            kept.append(piece)
+    return tuple(kept)
+
+
+def shown(judged: Sequence[Judged]) -> Truth:
+    """Whether any of the facts shows it. Of nothing: False."""
+    return any_of(truth for _, truth in judged)
+
+
+def by_reading(reading: Reading, answers: Mapping[str, Truth]) -> tuple[Truth, dict[str, Truth]]:
+    """The answer under the default reading, and under each alternative; KeyError for an unknown one."""
+    return answers[reading.default], {name: answers[name] for name in reading.alternatives}
+
+
+def listed(missing: Iterable[Missing]) -> tuple[Missing, ...]:
+    """What is missing, each once, sorted."""
+    return tuple(sorted(set(missing)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a criterion: its answer, the facts, and what could settle it."""
+
+    answer: Truth
+    judged: tuple[Judged, ...]
+    open: tuple[Missing, ...]

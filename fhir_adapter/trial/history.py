@@ -1,0 +1,105 @@
+"""What a participant's record says beyond measurements and doses: diagnoses, orders, stays, vaccinations, consent.
+
+Each has its origins, like a measurement. A day that is not known is None; an interval without an end goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.values import Moment, Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is known of the participant: the days that the birth may lie on, and ``male`` or ``female``."""
+
+    subject: str
+    born: tuple[date, date] | None
+    sex: str | None
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A condition that was confirmed; ``codes`` are its ICD-10 codes without a system (``M35.0``)."""
+
+    subject: str
+    codes: tuple[str, ...]
+    since: Moment | None
+    until: date | None
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A drug that was ordered, stated or taken, other than a study dose.
+
+    ``drug`` is a code of ``conduct.drugs``; ``parenteral`` says whether it went into vein or muscle (None
+    where the route is not known); ``indication`` are ICD-10 codes of what it was given for.
+    """
+
+    subject: str
+    drug: str
+    first: date | None
+    last: date | None
+    parenteral: Truth
+    indication: tuple[str, ...]
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A stay in hospital; ``infection`` says whether it was for the treatment of one (None: not stated)."""
+
+    subject: str
+    first: date
+    last: date | None
+    infection: Truth
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vaccination:
+    """A vaccination that was given; ``live`` is None for a vaccine that no mapping knows."""
+
+    subject: str
+    live: Truth
+    at: Moment
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A consent: to which drugs, since when, and until when it was withdrawn."""
+
+    subject: str
+    drugs: frozenset[str]
+    given: bool
+    since: date | None
+    until: date | None
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An answer that only a person can give, such as "high risk of infection": by its code, yes or no."""
+
+    subject: str
+    code: str
+    answer: Truth
+    at: Moment
+    origins: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FocusScore:
+    """A biopsy's focus score: lymphocytic foci per 4 mm²."""
+
+    subject: str
+    value: Fraction
+    at: Moment
+    origins: tuple[Origin, ...]

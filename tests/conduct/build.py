@@ -1,0 +1,210 @@
+"""Reads the cases: the rules of the trial, and a participant's record from one line a fact."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fhir_adapter.conduct.record import Record
+from fhir_adapter.conduct.rules import ConductRule, EligibilityRule
+from fhir_adapter.trial.history import (
+    Agreement,
+    Diagnosis,
+    FocusScore,
+    Order,
+    Person,
+    Statement,
+    Stay,
+    Vaccination,
+)
+from fhir_adapter.trial.protocol import Reading
+from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Origin, Problem, Subject
+from fhir_adapter.trial.values import Interval, Moment, Truth, on
+from fhir_adapter.trial.windows import settled
+from tests.scores.build import interval
+
+CHILD = "JSS-01"
+CONSENT = date(2024, 3, 18)
+AS_OF = date(2024, 12, 31)
+EVERY_TYPE = (
+    "Observation", "MedicationAdministration", "MedicationRequest", "MedicationStatement", "Condition",
+    "Encounter", "Immunization", "Consent", "QuestionnaireResponse",
+)  # fmt: skip
+DOSES = (
+    "dose rituximab 2024-04-01", "dose rituximab 2024-04-08", "dose rituximab 2024-04-15",
+    "dose belimumab 2024-05-13",
+)  # fmt: skip
+
+
+def tables(name: str) -> dict[str, Any]:
+    """A file of cases."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+@cache
+def rules() -> ConductRule:
+    """The rules as the record is read."""
+    return typing.cast("ConductRule", _built(ConductRule, tables("rules.toml")))
+
+
+def eligibility_rule() -> EligibilityRule:
+    rule = rules().eligibility
+    assert rule is not None
+    return rule
+
+
+def _built(kind: Any, value: Any) -> Any:
+    """A rule from its table; a key that the type does not have is refused."""
+    if isinstance(kind, types.UnionType):
+        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
+    if kind is Reading:
+        return Reading(value["sentence"], value["default"], tuple(value["alternatives"]))
+    if kind is Fraction:
+        return Fraction(value)
+    if is_dataclass(kind):
+        table = {key: each for key, each in value.items() if key != "readings"}
+        table |= {f"{name}_reading": each for name, each in value.get("readings", {}).items()}
+        hints = typing.get_type_hints(kind)
+        assert set(table) <= set(hints), set(table) - set(hints)
+        built = {
+            each.name: _built(hints[each.name], table[each.name]) if each.name in table else None
+            for each in fields(kind)
+        }
+        return typing.cast("Any", kind)(**built)
+    if typing.get_origin(kind) is tuple:
+        return tuple(_built(typing.get_args(kind)[0], each) for each in value)
+    if typing.get_origin(kind) is Mapping:
+        return {key: _built(typing.get_args(kind)[1], each) for key, each in value.items()}
+    return value
+
+
+def origin(line: str, type: str = "Observation") -> Origin:
+    return Origin("hospital", type, line, "1", "")
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def moment(text: str) -> Moment:
+    """A day, a month or a year."""
+    parts = [int(part) for part in text.split("-")]
+    if len(parts) == 3:
+        return on(date(*parts))
+    if len(parts) == 1:
+        return Moment(date(parts[0], 1, 1), date(parts[0], 12, 31))
+    year, month = parts
+    return Moment(date(year, month, 1), date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1))
+
+
+def span(text: str) -> tuple[date | None, date | None]:
+    """``FIRST..LAST``, either of which may be left out."""
+    first, _, last = text.partition("..")
+    return (day(first) if first else None), (day(last) if last else None)
+
+
+WORDS: Mapping[str, Truth] = {
+    "positive": True, "negative": False, "indeterminate": None,
+    "yes": True, "no": False, "unsure": None,
+    "infection": True, "other": False, "unstated": None,
+    "live": True, "dead": False, "unknown": None,
+}  # fmt: skip
+
+
+def lab(line: str) -> Measurement:
+    _, at, item, value, *limits = line.split()
+    normal = None
+    if limits:
+        low, _, high = limits[0].partition("..")
+        normal = Interval(Fraction(low) if low else None, Fraction(high) if high else None)
+    problem = {"refused": Problem.IMPLAUSIBLE, "absent": Problem.ABSENT}.get(value)
+    number = None if problem or value in WORDS else interval(value)
+    return Measurement(
+        CHILD, item, moment(at), number, value, (origin(line),), found=WORDS.get(value), normal=normal,
+        problem=problem,
+    )  # fmt: skip
+
+
+def record(
+    lines: Iterable[str], *, consent: date | None = CONSENT, pulled: Iterable[str] = EVERY_TYPE
+) -> Record:
+    """A participant from lines; without a dose among them the usual ones were given."""
+    facts = list(lines)
+    if not any(line.startswith("dose") for line in facts):
+        facts += DOSES
+    found: dict[str, list[Any]] = {}
+    person: dict[str, Any] = {}
+    for line in facts:
+        kind, *words = line.split()
+        if kind == "born":
+            at = moment(words[0])
+            person |= {"born": (at.first, at.last), "line": line}
+        elif kind in ("male", "female"):
+            person["sex"] = kind
+        else:
+            found.setdefault(kind, []).append(_fact(kind, words, line))
+    who = (
+        Person(CHILD, person.get("born"), person.get("sex"), (origin(person.get("line", ""), "Patient"),))
+        if person
+        else None
+    )
+    return Record(
+        Subject(CHILD, "on-study", consent),
+        who,
+        settled(found.get("lab", ())),
+        tuple(found.get("dose", ())),
+        tuple(found.get("diagnosis", ())),
+        tuple(found.get("order", ())),
+        tuple(found.get("stay", ())),
+        tuple(found.get("vaccine", ())),
+        tuple(found.get("consent", ())),
+        tuple(found.get("says", ())),
+        tuple(found.get("focus", ())),
+        frozenset(pulled),
+    )
+
+
+def _fact(kind: str, words: list[str], line: str) -> Any:
+    if kind == "lab":
+        return lab(line)
+    if kind == "dose":
+        status = DoseStatus.NOT_DONE if "not-done" in words else DoseStatus.GIVEN
+        return Dose(
+            CHILD, words[0], moment(words[1]), status, None, "", (origin(line, "MedicationAdministration"),)
+        )
+    if kind == "diagnosis":
+        since = re.search(r"since (\S+)", line)
+        until = re.search(r"until (\S+)", line)
+        return Diagnosis(
+            CHILD, (words[0],), moment(since[1]) if since else None, day(until[1]) if until else None,
+            (origin(line, "Condition"),),
+        )  # fmt: skip
+    if kind == "order":
+        route = True if "parenteral" in words else False if "oral" in words else None
+        codes = tuple(words[words.index("for") + 1 :]) if "for" in words else ()
+        return Order(CHILD, words[0], *span(words[1]), route, codes, (origin(line, "MedicationRequest"),))
+    if kind == "stay":
+        first, last = span(words[0])
+        assert first is not None
+        return Stay(CHILD, first, last, WORDS[words[1]], (origin(line, "Encounter"),))
+    if kind == "vaccine":
+        return Vaccination(CHILD, WORDS[words[1]], moment(words[0]), (origin(line, "Immunization"),))
+    if kind == "consent":
+        drugs = frozenset(words[0].split(","))
+        return Agreement(CHILD, drugs, words[1] == "given", *span(words[2]), (origin(line, "Consent"),))
+    if kind == "says":
+        at, code, answer = words
+        return Statement(CHILD, code, WORDS[answer], moment(at), (origin(line, "QuestionnaireResponse"),))
+    assert kind == "focus", line
+    return FocusScore(CHILD, Fraction(words[1]), moment(words[0]), (origin(line),))
