@@ -18,6 +18,7 @@ from fhir_adapter.exchange.server import Server
 from fhir_adapter.mapping import reference
 from fhir_adapter.mapping.head import head
 from fhir_adapter.mapping.hospital import Hospital, listed
+from fhir_adapter.mapping.research_subject import study_names
 from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_resources, patients_of, roster
 from fhir_adapter.pipeline.places import opened
 from fhir_adapter.study import SourceSpec, Study
@@ -76,9 +77,8 @@ class _Intake:
                 origin = origin_of(self.spec.name, received)
                 stored = Stored(origin, received.body)
                 self.pulled.new += self.workspace.store(self.run, [stored], {origin: received.last_updated})
-                if received.id not in present:
-                    self.pulled.counts[type] += 1
                 present.add(received.id)
+            self.pulled.counts[type] = len(present)
             if whole:
                 self.pulled.gone += self.workspace.forget_absent(self.run, self.spec.name, type, present)
             else:
@@ -145,8 +145,11 @@ def pull(
     order = sorted(intakes, key=lambda name: name != listed_in)
     for name in order:
         progress(f"{name}: patients")
-        values = known_values(study, named, hospitals, workspace)
-        _pull_patients(intakes[name], hospitals[name], match, named if name == listed_in else [], values)
+        asked: frozenset[str] | None = None
+        # The patients of the list say by which identifiers a source may know them twice.
+        while (values := known_values(study, named, hospitals, workspace)) != asked:
+            _pull_patients(intakes[name], hospitals[name], match, named if name == listed_in else [], values)
+            asked = values
     found = present_roster(study, hospitals, workspace)
     for name in order:
         _pull_clinical(study, intakes[name], hospitals[name], found, full=full, progress=progress)
@@ -203,6 +206,8 @@ def _pull_participants(study: Study, intake: _Intake) -> None:
     studies = intake.search("ResearchStudy", [("identifier", f"{system}|{value}")])
     if studies is None:
         return
+    # a server that does not know the parameter hands over every study
+    studies = [each for each in studies if f"{system}|{value}" in study_names(decode(each.body))]
     intake.keep("ResearchStudy", studies)
     if not studies:
         intake.pulled.findings.append(

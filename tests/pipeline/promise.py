@@ -213,6 +213,7 @@ def renamed(resource: Json, tag: str) -> Json:
         ("jss-", f"{tag}-"),
         ("JSS-", f"{tag.upper()}-"),
         ("MRN1", f"MRN-{tag}-1"),
+        ("med-", f"med-{tag}-"),
     ):
         text = text.replace(old, new)
     return decode(text.encode())
