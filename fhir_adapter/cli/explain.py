@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fhir_adapter.cli.options import as_of_option, json_option, open_past, study_argument
+from fhir_adapter.cli.options import as_of_option, json_option, open_scored, study_argument
 from fhir_adapter.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command(subject: str, outcome: str, study: Path, as_of: date | None, as_json
 
     SUBJECT is a participant's study number. OUTCOME is a code such as response, star or essdai-change, with
     @ and a visit where only one is meant (essdai@baseline); without one, or with `all`, every outcome is
-    shown at a glance.
+    shown at a glance. `explain SUBJECT STUDY` is understood too.
 
     \b
     Example:
@@ -40,8 +40,12 @@ def command(subject: str, outcome: str, study: Path, as_of: date | None, as_json
     from fhir_adapter.pipeline.run import rescored
     from fhir_adapter.report import explanation, render
     from fhir_adapter.report.table import as_json as json_of
+    from fhir_adapter.trial.items import OutcomeCode
 
-    opened = open_past(study)
+    if outcome.partition("@")[0] not in (ALL, *OutcomeCode) and Path(outcome).exists():
+        # Nobody names an outcome by a path: what stands in its place is the study.
+        study, outcome = Path(outcome), ALL
+    opened = open_scored(study)
     scored = rescored(opened, as_of).scored
     assert scored is not None  # noqa: S101 - rescored always scores
     if subject not in scored.subjects:

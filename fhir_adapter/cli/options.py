@@ -78,7 +78,7 @@ def open_study(path: Path) -> Study:
     A folder of NDJSON without a study file is run as the file that ``init`` would write, with the
     workspace and ``outcomes/`` in the current directory. Raises AdapterError.
     """
-    from fhir_adapter.cli.template import source_template
+    from fhir_adapter.cli.template import WORKSPACE, source_template
     from fhir_adapter.study import STUDY_FILE, find, read_study, study_from_text
 
     if path.is_dir() and not (path / STUDY_FILE).is_file() and holds_export(path):
@@ -90,6 +90,12 @@ def open_study(path: Path) -> Study:
                 remedy="Name the folder as a source in it, or run this in a folder of its own.",
             )
         return study_from_text(source_template(path, here).encode(), here / STUDY_FILE)
+    if path.is_dir() and not (path / STUDY_FILE).is_file() and (path / WORKSPACE).is_file():
+        raise WrongUse(
+            f"There is no {STUDY_FILE}, but the workspace of a folder that was run without one.",
+            where=str(path),
+            remedy="Repeat that folder: it is the last argument of this command too.",
+        )
     if not path.exists():
         raise UnknownName("There is no such file or folder.", where=str(path))
     return read_study(find(path))
@@ -102,6 +108,21 @@ def open_past(path: Path) -> Study:
         raise CannotBeDone(
             "Nothing has been pulled yet.", where=str(study.workspace), remedy="Do `fhir-adapter run` first."
         )
+    return study
+
+
+def open_scored(path: Path) -> Study:
+    """The study at ``path``, of which there are outcomes. Raises AdapterError."""
+    from fhir_adapter.workspace import Workspace
+
+    study = open_past(path)
+    with Workspace(study.workspace) as workspace:
+        if not (workspace.outcomes() or workspace.former_outcomes() or workspace.queries()):
+            raise CannotBeDone(
+                "Nothing has been scored yet, or nobody took part.",
+                where=str(study.workspace),
+                remedy="Do `fhir-adapter run`, and see what it says.",
+            )
     return study
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import as_of_option, json_option, open_past, study_argument
+from fhir_adapter.cli.options import as_of_option, json_option, open_scored, study_argument
 
 
 @click.command("report")
@@ -27,7 +27,7 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
     from fhir_adapter.report import participants, rates, readings, render
     from fhir_adapter.report.table import as_json as json_of
 
-    opened = open_past(study)
+    opened = open_scored(study)
     found = rescored(opened, as_of)
     assert found.scored is not None  # noqa: S101 - rescored always scores
     scored, protocol = found.scored, opened.protocol

@@ -9,18 +9,25 @@ from pathlib import Path
 NUMBERS = "urn:example:trial-participant"
 """Stands for the identifier system of the participants' numbers until somebody names it."""
 
+WORKSPACE = "study.sqlite"
+"""The workspace that the template names."""
+
+PROTOCOL, MAPPING = "nct06410833", "international"
+"""The protocol and the mapping folder that the template names: both ship."""
+
 _TEMPLATE = """\
 # The study file of fhir-adapter. Paths are taken from this file's folder. No secret ever stands here.
 
 [study]
 # The study's identifier as system|value: it finds the ResearchStudy, and every outcome carries it.
 identifier = "https://clinicaltrials.gov|NCT06410833"
-# The rules: one that ships (nct06410833), or the path of a protocol file.
-protocol = "nct06410833"
+# The rules: one that ships (nct06410833), or the path of a protocol file. To change a threshold or a window,
+# edit a copy: `fhir-adapter init --protocol FILE` makes one.
+protocol = {protocol}
 # The day of a result is the day in this time zone.
 timezone = "Asia/Shanghai"
 # One file that keeps what was received, the outcomes, the data queries and what was written. It only grows.
-workspace = "study.sqlite"
+workspace = {workspace}
 
 [participants]
 # Who takes part: the ResearchSubjects of one of the sources below ...
@@ -44,7 +51,8 @@ folder = {folder}
 # token_env = "HOSPITAL_TOKEN"
 # token_file = "/run/secrets/hospital"
 # The mapping folder that speaks its codes: one that ships (international, example-cn), or the path of yours.
-mapping = "international"
+# To add your own codes, edit a copy: `fhir-adapter init --mapping FOLDER` makes one.
+mapping = {mapping}
 
 # Ratings often live in another system than the laboratory's results:
 # [[source]]
@@ -60,14 +68,19 @@ folder = "outcomes"
 """
 
 
-def template(folder: str, numbers: str = NUMBERS) -> str:
+def template(folder: str, numbers: str = NUMBERS, *, protocol: str = PROTOCOL, mapping: str = MAPPING) -> str:
     """The study file with ``folder`` as its source."""
-    return _TEMPLATE.format(folder=_quoted(folder), numbers=_quoted(numbers))
+    named = {
+        "folder": folder, "numbers": numbers, "protocol": protocol, "mapping": mapping,
+        "workspace": WORKSPACE,
+    }  # fmt: skip
+    return _TEMPLATE.format(**{key: _quoted(value) for key, value in named.items()})
 
 
-def source_template(folder: Path, home: Path) -> str:
+def source_template(folder: Path, home: Path, *, protocol: str = PROTOCOL, mapping: str = MAPPING) -> str:
     """The study file in ``home`` for an export in ``folder``, with the identifier system found there."""
-    return template(os.path.relpath(folder, home), _numbers_of(folder) or NUMBERS)
+    numbers = _numbers_of(folder) or NUMBERS
+    return template(os.path.relpath(folder, home), numbers, protocol=protocol, mapping=mapping)
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fhir_adapter.study import read_study
+from fhir_adapter import shipped
+from fhir_adapter.study import read_mapping, read_protocol, read_study
 from tests.cli.folders import command, one_export, said
 
 
@@ -53,3 +54,47 @@ def test_the_current_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.M
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     said(command("init", tmp_path / "taken"), 3, "cannot be written")
+
+
+def test_copies_to_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = command("init", "trial", "--protocol", "trial/protocol.toml", "--mapping", "ours")
+    assert told.exit_code == 0, told.stderr
+    for wrote in ("trial/protocol.toml, a copy", "ours, a copy", "trial/study.toml"):
+        assert f"Wrote {wrote}" in told.stdout
+    study = read_study(tmp_path / "trial" / "study.toml")
+    assert study.protocol.digest == read_protocol(shipped.PROTOCOLS / "nct06410833.toml").digest
+    assert study.sources[0].mapping.resolve() == tmp_path / "ours"
+    assert read_mapping(tmp_path / "ours").digest == read_mapping(shipped.MAPPINGS / "international").digest
+    text = (tmp_path / "trial" / "study.toml").read_text("utf-8")
+    assert 'protocol = "protocol.toml"' in text
+    assert 'mapping = "../ours"' in text
+
+
+def test_what_is_there_is_named_and_left_alone(tmp_path: Path) -> None:
+    rules = tmp_path / "mine.toml"
+    shipped_rules = (shipped.PROTOCOLS / "nct06410833.toml").read_text("utf-8")
+    rules.write_text(shipped_rules + "# mine\n", encoding="utf-8")
+    result = command("init", tmp_path / "trial", "--protocol", rules)
+    assert "a copy" not in result.stdout
+    assert rules.read_text("utf-8").endswith("# mine\n")
+    assert read_study(tmp_path / "trial" / "study.toml").protocol.digest == read_protocol(rules).digest
+
+
+def test_a_mapping_of_the_name_of_one_that_ships_is_a_copy_of_it(tmp_path: Path) -> None:
+    assert command("init", tmp_path, "--mapping", tmp_path / "example-cn").exit_code == 0
+    ours, theirs = (read_mapping(each / "example-cn") for each in (tmp_path, shipped.MAPPINGS))
+    assert ours.digest == theirs.digest
+
+
+def test_a_copy_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    said(command("init", tmp_path, "--mapping", tmp_path / "taken" / "ours"), 3, "taken", "cannot be written")
+    assert not (tmp_path / "study.toml").exists()
+
+
+def test_a_file_that_starts_from_the_template_says_how_to_get_copies(tmp_path: Path) -> None:
+    assert command("init", tmp_path).exit_code == 0
+    text = (tmp_path / "study.toml").read_text("utf-8")
+    assert "init --protocol FILE" in text
+    assert "init --mapping FOLDER" in text
