@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fhir_adapter.cli.options import json_option, open_study, study_argument
+
+if TYPE_CHECKING:
+    from fhir_adapter.pipeline.doctor import Check
+    from fhir_adapter.study import Study
 
 
 @click.command("doctor")
@@ -20,22 +26,40 @@ from fhir_adapter.cli.options import json_option, open_study, study_argument
 def command(study: Path, probe: bool, as_json: bool) -> int:
     """Look at every source and at the target, and say what may be promised there.
 
-    Nothing is written, unless --probe allows it. Exit code 1 when something is not well.
+    Nothing is written, unless --probe allows it. The exit code is 1 when something is not well, and 3 when
+    that is all there is to say of a place, as when it cannot be reached.
 
     \b
     Example:
       fhir-adapter doctor trial --probe
     """
-    from fhir_adapter.cli.errors import DONE, FINDINGS
+    from fhir_adapter.cli.errors import CANNOT, DONE, FINDINGS
     from fhir_adapter.pipeline.doctor import examine
     from fhir_adapter.report import render
     from fhir_adapter.report.table import as_json as json_of
 
-    checks = examine(open_study(study), probe=probe)
+    opened = open_study(study)
+    checks = [_worded(check, opened) for check in examine(opened, probe=probe)]
     if as_json:
         click.echo(json_of(checks))
     else:
         for check in checks:
             sign = "well" if check.well else "NOT WELL"
             render.text(f"{check.place}: {sign}: {check.what} {check.remedy}".rstrip())
+    if {check.place for check in checks} > {check.place for check in checks if check.well}:
+        return CANNOT
     return DONE if all(check.well for check in checks) else FINDINGS
+
+
+def _worded(check: Check, study: Study) -> Check:
+    """The check without the address, which the study file tells; and a folder has a promise of its own."""
+    from fhir_adapter.pipeline.target import Rung
+    from fhir_adapter.report.runs import FOLDER_PROMISE
+
+    what = check.what
+    for source in study.sources:
+        if source.name == check.place:
+            what = what.removeprefix(f"{source.place}: ")
+    if study.target.folder is not None:
+        what = what.replace(Rung.CLIENT_IDS.promise, FOLDER_PROMISE)
+    return replace(check, what=what)

@@ -8,7 +8,7 @@ import click
 
 from fhir_adapter.cli.options import (
     json_option,
-    open_past,
+    open_scored,
     progress,
     retract_option,
     study_argument,
@@ -60,7 +60,7 @@ def command(
     from fhir_adapter.report.runs import push_lines, push_of
     from fhir_adapter.report.table import as_json as json_of
 
-    opened = open_past(study)
+    opened = open_scored(study)
     with progress() as doing:
         choices = Choices(frozenset(take_ours), frozenset(take_server), allow_retract)
         report = run(
@@ -72,6 +72,6 @@ def command(
     click.echo(
         json_of(bundle if report.pushed.bundle else {key: bundle[key] for key in ("resourceType", "type")})
     )
-    for line in push_lines(push_of(report.pushed, dry_run=True), str(opened.target)):
+    for line in push_lines(push_of(report.pushed, opened.target, dry_run=True), opened.target):
         click.echo(line, err=True)
     return FINDINGS if report.findings else DONE

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import json_option, open_past, study_argument
+from fhir_adapter.cli.options import json_option, open_scored, study_argument
 
 
 @click.command("queries")
 @study_argument
-@click.option("everything", "--all/--open", help="Also those that are resolved, or only the open ones.")
+@click.option("everything", "--all", is_flag=True, help="List those that are resolved too.")
 @json_option
 def command(study: Path, everything: bool, as_json: bool) -> int:
     """List what must be asked of the people who entered the data.
@@ -28,7 +28,7 @@ def command(study: Path, everything: bool, as_json: bool) -> int:
     from fhir_adapter.report.table import as_json as json_of
     from fhir_adapter.workspace import Workspace
 
-    opened = open_past(study)
+    opened = open_scored(study)
     with Workspace(opened.workspace) as workspace:
         found = queries.of_workspace(workspace.queries(), everything=everything)
     if as_json:

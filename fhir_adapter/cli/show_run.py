@@ -39,7 +39,7 @@ def show(study: Study, report: Report, *, as_json: bool) -> int:
             "outcomes": {"changed": report.changed[0], "gone": report.changed[1]}, "unknown_codes": unknown,
             "queries": asked, "participants": people, "not_counted": left_out, "rates": found,
         }  # fmt: skip
-    pushed = runs.push_of(report.pushed) if report.pushed is not None else None
+    pushed = runs.push_of(report.pushed, study.target) if report.pushed is not None else None
     if pushed:
         data["pushed"] = pushed
     data["findings"] = findings
@@ -49,7 +49,7 @@ def show(study: Study, report: Report, *, as_json: bool) -> int:
     else:
         for table in tables:
             render.table(table)
-        for line in runs.push_lines(pushed, str(study.target)) if pushed else ():
+        for line in runs.push_lines(pushed, study.target) if pushed else ():
             render.text(line)
     for finding in findings:
         click.echo(f"finding: {finding}", err=True)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fhir_adapter.errors import AdapterError
 from fhir_adapter.exchange.credentials import Credentials
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.server import Server
@@ -22,16 +23,26 @@ class Mappings:
 
 
 def opened(place: Place, name: str) -> Server | Folder:
-    """The server or folder, with its credentials from the environment or a file."""
+    """The server or folder, with its credentials from the environment or a file.
+
+    Raises AdapterError naming the place and the key where the credentials cannot be had.
+    """
     if place.folder is not None:
         return Folder(place.folder, name=name)
-    credentials = None
-    if place.token_env:
-        credentials = Credentials.from_env(place.token_env)
-    elif place.token_file:
-        credentials = Credentials.from_file(place.token_file)
+    try:
+        credentials = _credentials(place)
+    except AdapterError as fault:
+        key = "token_env" if place.token_env else "token_file"
+        fault.where = ": ".join(filter(None, (f"{name}: {key}", fault.where)))
+        raise
     assert place.server is not None  # noqa: S101 - the study file's schema wants exactly one of both
     return Server(place.server, name=name, credentials=credentials)
+
+
+def _credentials(place: Place) -> Credentials | None:
+    if place.token_env:
+        return Credentials.from_env(place.token_env)
+    return Credentials.from_file(place.token_file) if place.token_file else None
 
 
 def target_name(study: Study) -> str:

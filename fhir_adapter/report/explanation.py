@@ -5,6 +5,7 @@ Every step is data first; ``tree`` makes lines of it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -221,13 +222,17 @@ def _sources(origins: tuple[Origin, ...]) -> tuple[Source, ...]:
 
 
 def tree(account: Account) -> Branch:
-    """The account as a tree of lines, from the outcome to the addresses of the source resources."""
+    """The account as a tree of lines, from the outcome to the addresses of the source resources.
+
+    The 20 Hočevar grades of a visit are listed for the Hočevar score only; elsewhere they are one line.
+    """
     trunk = Branch(f"{account.subject}, {account.title}, {account.visit}: {account.value}")
-    _hang(trunk, account)
+    _hang(trunk, account, "" if account.outcome.startswith(OutcomeCode.HOCEVAR) else account.subject)
     return trunk
 
 
-def _hang(trunk: Branch, account: Account) -> None:
+def _hang(trunk: Branch, account: Account, summed: str) -> None:
+    """Hang an account under a line; ``summed`` is the subject where grades are summed, else empty."""
     if account.reason:
         trunk.add(f"why: {REASONS[account.reason]}{f' ({account.detail})' if account.detail else ''}")
     for window in account.windows:
@@ -236,19 +241,27 @@ def _hang(trunk: Branch, account: Account) -> None:
         trunk.add(f"remark: {FLAGS[flag]}")
     for part in account.parts:
         if part.rests_on:
-            _rest(trunk.add(f"{part.title}: {part.value}"), part.rests_on)
+            _rest(trunk.add(f"{part.title}: {part.value}"), part.rests_on, summed)
     plain = [part for part in account.parts if not part.rests_on]
     if plain:
         others = trunk.add("also:") if len(plain) > 2 else trunk
         for part in plain:
             others.add(f"{part.title}: {part.value}")
-    _rest(trunk, account.rests_on)
+    _rest(trunk, account.rests_on, summed)
 
 
-def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...]) -> None:
+def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...], summed: str) -> None:
+    graded: dict[str, list[Fact]] = defaultdict(list)
+    for piece in pieces:
+        if isinstance(piece, Fact) and _is_grade(piece):
+            graded[piece.visit].append(piece)
     for piece in pieces:
         if isinstance(piece, Account):
-            _hang(trunk.add(f"{piece.title}, {piece.visit}: {piece.value}"), piece)
+            _hang(trunk.add(f"{piece.title}, {piece.visit}: {piece.value}"), piece, summed)
+            continue
+        if summed and _is_grade(piece):
+            if piece is graded[piece.visit][0]:
+                trunk.add(_grades(graded[piece.visit], summed))
             continue
         addresses = [_address(source) for source in piece.sources]
         if len(addresses) == 1:
@@ -257,6 +270,21 @@ def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...]) -> None:
         line = trunk.add(_fact(piece))
         for address in addresses:
             line.add(f"← {address}")
+
+
+def _is_grade(fact: Fact) -> bool:
+    """Whether it is a Hočevar grade that counts at a visit and has nothing to be said of it."""
+    grade = fact.item.startswith("hocevar-") and fact.item != "hocevar-total"
+    return grade and bool(fact.visit) and fact.value.isdigit() and not (fact.problem or fact.flags)
+
+
+def _grades(facts: list[Fact], subject: str) -> str:
+    days = " and ".join(sorted({fact.day for fact in facts}))
+    total = sum(int(fact.value) for fact in facts)
+    return (
+        f"Hočevar, {facts[0].visit}, {days}: {len(facts)} grades, sum {total};"
+        f" listed with `fhir-adapter explain {subject} hocevar`"
+    )
 
 
 def _address(source: Source) -> str:

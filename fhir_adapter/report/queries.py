@@ -12,7 +12,10 @@ from fhir_adapter.workspace import StoredQuery
 
 @dataclass(frozen=True, slots=True)
 class AskedQuery:
-    """One query; times are UTC, None where it has no history yet, ``resolved`` None while it is open."""
+    """One query; times are UTC, None where it has no history yet, ``resolved`` None while it is open.
+
+    ``resources`` names what raised it as ``Type/id``; ``sources`` are the addresses of those versions.
+    """
 
     id: str
     subject: str
@@ -21,6 +24,7 @@ class AskedQuery:
     kind: str
     text: str
     values: tuple[str, ...]
+    resources: tuple[str, ...]
     sources: tuple[str, ...]
     first_seen: str | None = None
     last_seen: str | None = None
@@ -44,10 +48,11 @@ def of_workspace(stored: Iterable[StoredQuery], *, everything: bool = False) -> 
 def _asked(
     id: str, query: Query, first: str | None = None, last: str | None = None, resolved: str | None = None
 ) -> AskedQuery:
+    resources = tuple(f"{origin.type}/{origin.id}" for origin in query.origins)
     sources = tuple(origin.url for origin in query.origins)
     return AskedQuery(
-        id, query.subject, query.visit, query.item, query.kind.value, query.text, query.values, sources,
-        first, last, resolved,
+        id, query.subject, query.visit, query.item, query.kind.value, query.text, query.values, resources,
+        sources, first, last, resolved,
     )  # fmt: skip
 
 
@@ -58,12 +63,12 @@ def _sorted(queries: Iterable[AskedQuery]) -> list[AskedQuery]:
 def table(queries: list[AskedQuery]) -> Table:
     """One row a query; the columns of its history only where there is one."""
     history = any(each.first_seen for each in queries)
-    columns = ("id", "subject", "visit", "item", "kind", "question", "values", "sources")
+    columns = ("id", "subject", "visit", "item", "kind", "question", "values", "resources")
     rows = []
     for each in queries:
         cells = [
             each.id, each.subject, each.visit or "–", each.item or "–", each.kind, each.text,
-            " | ".join(each.values), " ".join(each.sources),
+            " | ".join(each.values), " ".join(each.resources),
         ]  # fmt: skip
         if history:
             cells += [_minute(each.first_seen), _minute(each.last_seen), _minute(each.resolved)]

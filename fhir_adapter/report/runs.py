@@ -10,9 +10,13 @@ from fhir_adapter.pipeline.pull import Pulled
 from fhir_adapter.pipeline.push import Clash, PushReport
 from fhir_adapter.pipeline.score import UnknownCodes
 from fhir_adapter.report.table import Table
+from fhir_adapter.study import Place
 
 DRUGS = "MedicationAdministration"
 """The type whose unknown codes may be doses: without them a participant seems to have had none."""
+
+FOLDER_PROMISE = "a folder: each outcome once, with one writer at a time"
+"""What holds where the target is a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Push:
         return len(self.created) + len(self.updated) + len(self.retracted) + len(self.repaired)
 
 
-def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
-    """The summary of a push."""
+def push_of(report: PushReport, target: Place, *, dry_run: bool = False) -> Push:
+    """The summary of a push to ``target``."""
     return Push(
         dry_run,
         report.created,
@@ -69,7 +73,7 @@ def push_of(report: PushReport, *, dry_run: bool = False) -> Push:
         report.invalid,
         report.differing,
         report.rung.number,
-        report.rung.promise,
+        report.rung.promise if target.folder is None else FOLDER_PROMISE,
         report.transactions,
         report.requests,
         report.retries,
@@ -110,8 +114,12 @@ def unknown_table(codes: Iterable[Unknown]) -> Table:
     return Table("Unknown codes", ("source", "type", "system", "code", "times"), tuple(rows), tuple(notes))
 
 
-def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:
-    """The push in sentences; names are listed where they are few."""
+def push_lines(push: Push, target: Place, longest: int = 20) -> list[str]:
+    """The push in sentences; names are listed where they are few.
+
+    What is promised is said only where it is less than the most: each outcome once with its Provenance,
+    whoever else writes.
+    """
     verb = "would be written to" if push.dry_run else "written to"
     lines = [
         f"Outcomes {verb} {target}: {len(push.created)} new, {len(push.updated)} rewritten, "
@@ -131,6 +139,25 @@ def push_lines(push: Push, target: str, longest: int = 20) -> list[str]:
         lines.append(f"Read back: {len(push.differing)} differ from the workspace.")
         lines += [f"  differs there: {name}" for name in push.differing]
     if not push.dry_run:
-        atomic = "" if push.transactions else "; no transactions, so a Provenance may follow its outcome"
-        lines.append(f"Promised there (rung {push.rung}): {push.promise}{atomic}.")
+        lines += _cautions(push, target)
     return lines
+
+
+def _cautions(push: Push, target: Place) -> list[str]:
+    """What a person must take care of on this target, in plain words."""
+    if target.folder is not None:
+        return ["Only one program at a time may write into this folder."]
+    lines = []
+    if push.rung > 1:
+        lines.append(
+            "Only one program at a time should write to this server: else an outcome may stand there twice"
+            " until the next run."
+        )
+    if push.rung > 2:
+        lines.append("The same may happen if its search is slow to show what was written.")
+    if not push.transactions:
+        lines.append(
+            "This server writes an outcome and its Provenance one after the other: after a breakdown,"
+            " `fhir-adapter push --verify` writes what is missing."
+        )
+    return [*lines, "`fhir-adapter doctor` says more."] if lines else []

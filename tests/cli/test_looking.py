@@ -134,6 +134,47 @@ def test_somebody_who_does_not_count_has_an_overview(done_once: Path) -> None:
     assert "no outcomes" in result.stdout
 
 
+def test_the_study_may_stand_in_the_place_of_the_outcome(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study.parent)
+    shown = command("explain", "JSS-01", study.name)
+    assert (shown.exit_code, shown.stdout) == (0, command("explain", "JSS-01", "all", study).stdout)
+    (study / "star").mkdir()
+    monkeypatch.chdir(study)
+    assert command("explain", "JSS-01", "star").stdout.startswith("JSS-01, STAR")
+
+
+def test_grades_are_summed_but_for_their_own_score(done_once: Path) -> None:
+    response = command("explain", "JSS-02", "response", done_once).stdout
+    assert "Hočevar, baseline, 2024-04-10: 20 grades, sum 28; listed with" in response
+    assert "Hočevar, week-28, 2024-10-29: 20 grades, sum 24; listed with" in response
+    own = "explain JSS-02 hocevar"
+    assert response.count(own) == 2
+    assert "echogenicity" not in response
+    assert command(*own.split(), done_once).stdout.count("echogenicity against the thyroid") == 8
+
+
+def test_queries_name_resources_and_json_their_addresses(with_queries: Path) -> None:
+    printed = command("queries", with_queries).stdout
+    assert "Observation/his-jss-10-o55 Observation/his-jss-10-o56 " in printed
+    assert "urn:" not in printed
+    (asked, *_) = json.loads(command("queries", with_queries, "--json").stdout)
+    for short, address in zip(asked["resources"], asked["sources"], strict=True):
+        assert address.endswith(f":{short}/_history/1")
+
+
+@pytest.mark.parametrize("name", ["report", "queries", "push", "explain"])
+@pytest.mark.parametrize("gone", [True, False], ids=["the first pull failed", "only pulled"])
+def test_nothing_to_look_at_before_anything_was_scored(tmp_path: Path, name: str, gone: bool) -> None:
+    two_sources(tmp_path, 1)
+    if gone:
+        (tmp_path / "ratings").rename(tmp_path / "elsewhere")
+    assert command("run" if gone else "pull", tmp_path).exit_code == (3 if gone else 0)
+    given = ("JSS-01",) if name == "explain" else ()
+    said(command(name, *given, tmp_path), 3, "Nothing has been scored yet", "fhir-adapter run")
+
+
 @pytest.mark.parametrize("name", ["report", "queries", "score", "push"])
 def test_nothing_to_look_at_before_the_first_run(tmp_path: Path, name: str) -> None:
     two_sources(tmp_path, 1)

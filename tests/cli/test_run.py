@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,70 @@ def test_a_folder_without_a_study_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert _json("run", "../export", *DAY, code=0)["pushed"]["unchanged"] == 63
     explained = _json("explain", "JSS-01", "essdai-change", "../export", code=0)
     assert explained[0]["number"] == -9
+
+
+@pytest.mark.parametrize("name", ["report", "queries", "run"])
+def test_after_a_run_of_a_folder_it_must_be_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = one_export(tmp_path / "export", 1)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert command("run", folder, *DAY).exit_code == 0
+    said(command(name), 2, "There is no study.toml", "run without one", "Repeat that folder")
+    assert command(name, folder).exit_code == 0
+
+
+def test_a_folder_has_a_promise_of_its_own(study: Path) -> None:
+    printed = command("push", study).stdout
+    assert "Only one program at a time may write into this folder." in printed
+    assert "rung" not in printed
+    promise = "each outcome once, with one writer at a time"
+    assert promise in _json("push", study, code=0)["pushed"]["promise"]
+    assert promise in command("doctor", study).stdout
+
+
+def test_doctor_names_each_source_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study)
+    result = command("doctor")
+    assert result.exit_code == 0
+    assert re.match(r"hospital: well: \d+ resources, 0 that cannot be read\n", result.stdout)
+
+
+def test_doctor_where_a_folder_is_not_there(study: Path) -> None:
+    (study / "ratings").rename(study / "elsewhere")
+    result = command("doctor", study)
+    assert result.exit_code == 3
+    assert "ratings: NOT WELL: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "parts"),
+    [
+        ('token_env = "NOPE"', ("hospital: token_env: ", "variable NOPE is not set")),
+        ('token_file = "nope"', ("hospital: token_file: ", "nope: the file", "cannot be read")),
+    ],
+)
+def test_credentials_that_are_not_there(
+    study: Path, monkeypatch: pytest.MonkeyPatch, key: str, parts: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("NOPE", raising=False)
+    file = study / "study.toml"
+    server = f'server = "http://127.0.0.1:9/fhir"\n{key}'
+    file.write_text(file.read_text("utf-8").replace('folder = "hospital"', server), "utf-8")
+    said(command("run", study), 3 if "file" in key else 2, *parts)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"), [(None, "No such file or directory."), (b"\xff\xfe", "it is not UTF-8.")]
+)
+def test_a_list_of_participants_that_cannot_be_read(study: Path, written: bytes | None, why: str) -> None:
+    file = study / "study.toml"
+    file.write_text(file.read_text("utf-8").replace('source = "hospital"', 'file = "list.csv"'), "utf-8")
+    if written:
+        (study / "list.csv").write_bytes(written)
+    told = said(command("run", study), 3, "list.csv: The list of participants cannot be read: ", why)
+    assert "Errno" not in told
 
 
 def test_a_folder_never_shares_the_workspace_of_another_study(
