@@ -65,7 +65,7 @@ MIGRATIONS = (
     -- up to when, by the source's own clock, a type was pulled, and of which patients
     CREATE TABLE cursor (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, source TEXT NOT NULL,
-        type TEXT NOT NULL, since TEXT NOT NULL, patients TEXT NOT NULL
+        type TEXT NOT NULL, place TEXT NOT NULL, since TEXT NOT NULL, patients TEXT NOT NULL
     );
     """,
 )
@@ -136,10 +136,11 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Up to when a type of a source was pulled, by the source's own clock, and of which patients."""
+    """Up to when a type of a source was pulled, by the source's own clock, of which patients, and where."""
 
     since: datetime
     patients: frozenset[str]
+    place: str
 
 
 class Workspace:
@@ -267,50 +268,25 @@ class Workspace:
 
     # What was received
 
-    def store(self, run: int, resources: Iterable[Stored], last_updated: Mapping[Origin, str]) -> int:
-        """Keep each resource whose version or bytes differ from what stands; the number that was new.
-
-        Of two versions of one resource the one that its source updated last stands, whatever their order.
-        """
-        new = 0
-        for stored in resources:
-            origin = stored.origin
-            updated = last_updated.get(origin, "")
-            standing = self._rows(
-                "SELECT version, body, last_updated FROM received WHERE source = ? AND type = ? AND id = ?"
-                " ORDER BY seq DESC LIMIT 1",
-                (origin.source, origin.type, origin.id),
-            ).fetchone()
-            if standing and (standing[0], standing[1]) == (origin.version, stored.body):
-                continue
-            if (
-                standing
-                and standing[1] is not None
-                and updated
-                and (updated, _order(origin.version))
-                < (
-                    standing[2],
-                    _order(standing[0]),
-                )
-            ):
-                continue
-            self._db.execute(
-                "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run,
-                    origin.source,
-                    origin.type,
-                    origin.id,
-                    origin.version,
-                    updated,
-                    origin.url,
-                    _now(),
-                    stored.body,
-                ),
-            )
-            new += 1
-        return new
+    def store(self, run: int, stored: Stored, last_updated: str) -> bool:
+        """Keep a resource if its version or bytes differ from what stands; whether they do."""
+        origin = stored.origin
+        standing = self._rows(
+            "SELECT version, body FROM received WHERE source = ? AND type = ? AND id = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (origin.source, origin.type, origin.id),
+        ).fetchone()
+        if standing == (origin.version, stored.body):
+            return False
+        self._db.execute(
+            "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run, origin.source, origin.type, origin.id, origin.version, last_updated, origin.url,
+                _now(), stored.body,
+            ),
+        )  # fmt: skip
+        return True
 
     def forget_absent(self, run: int, source: str, type: str, present: set[str]) -> int:
         """After a complete pull of one type: what is no longer there is marked as gone. Returns how many."""
@@ -499,16 +475,17 @@ class Workspace:
     def cursor(self, source: str, type: str) -> Cursor | None:
         """Up to when a type of a source was pulled, or None before the first complete pull."""
         row = self._rows(
-            "SELECT since, patients FROM cursor WHERE source = ? AND type = ? ORDER BY seq DESC LIMIT 1",
+            "SELECT since, patients, place FROM cursor WHERE source = ? AND type = ?"
+            " ORDER BY seq DESC LIMIT 1",
             (source, type),
         ).fetchone()
-        return Cursor(datetime.fromisoformat(row[0]), frozenset(json.loads(row[1]))) if row else None
+        return Cursor(datetime.fromisoformat(row[0]), frozenset(json.loads(row[1])), row[2]) if row else None
 
     def move_cursor(self, run: int, source: str, type: str, cursor: Cursor) -> None:
         """Keep up to when a type of a source is complete; inside the transaction that stores it."""
         self._db.execute(
-            "INSERT INTO cursor (run, source, type, since, patients) VALUES (?, ?, ?, ?, ?)",
-            (run, source, type, cursor.since.isoformat(), _text(sorted(cursor.patients))),
+            "INSERT INTO cursor (run, source, type, place, since, patients) VALUES (?, ?, ?, ?, ?, ?)",
+            (run, source, type, cursor.place, cursor.since.isoformat(), _text(sorted(cursor.patients))),
         )
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
@@ -516,11 +493,6 @@ class Workspace:
             return self._db.execute(sql, values)
         except sqlite3.Error as fault:
             raise self._error(fault) from None
-
-
-def _order(version: str) -> tuple[int, str]:
-    """Versions in their order: numbers by size, anything else as text."""
-    return (int(version), "") if version.isdigit() else (-1, version)
 
 
 def _now() -> str:

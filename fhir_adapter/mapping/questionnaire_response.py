@@ -13,7 +13,7 @@ from fhir_adapter.trial.items import ITEMS, NOT_USED
 from fhir_adapter.trial.types import QueryKind
 from fhir_adapter.trial.values import Moment
 
-COUNTING = frozenset(("completed", "amended"))
+COUNTING = ("completed", "amended")
 
 
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:

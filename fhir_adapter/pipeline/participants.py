@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fhir_adapter.errors import FileFault, Finding, StudyFileError
@@ -15,6 +16,9 @@ from fhir_adapter.mapping.patient import Patients
 from fhir_adapter.study import Study
 from fhir_adapter.trial.types import Query, QueryKind, Subject
 from fhir_adapter.workspace import Stored
+
+TWICE = "listed twice"
+"""Stands for the status of a participant whose number was given to two; it counts nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +61,51 @@ def from_file(study: Study) -> list[Named]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
-        raise FileFault(f"The list of participants cannot be read ({fault}).", where=str(path)) from None
-    rows = csv.DictReader(io.StringIO(text))
-    missing = [name for name in ("subject", match, "status") if name not in (rows.fieldnames or ())]
-    if missing:
-        raise StudyFileError(
-            f"The column {missing[0]!r} is missing.",
-            where=str(path),
-            remedy=f"Columns are: subject, {match}, status, consent, withdrawn.",
-        )
-    named = []
-    for row in rows:
-        number = (row["subject"] or "").strip()
-        days = {}
-        for column in ("consent", "withdrawn"):
-            written = (row.get(column) or "").strip()
-            days[column] = when.day(written, study.timezone) if written else None
-            if written and days[column] is None:
-                raise StudyFileError(
-                    f"{column} is not a day.",
-                    where=f"{path}:{rows.line_num}",
-                    remedy="Write it as 2024-03-31.",
-                )
-        if not number or not (row[match] or "").strip():
+        why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
+        raise FileFault(f"The list of participants cannot be read: {why}.", where=str(path)) from None
+    named: dict[str, Named] = {}
+    lines: dict[str, int] = {}
+    rows = csv.DictReader(io.StringIO(text), restval="")
+    try:
+        missing = [name for name in ("subject", match, "status") if name not in (rows.fieldnames or ())]
+        if missing:
             raise StudyFileError(
-                f"A line has no subject or no {match}.", where=f"{path}:{rows.line_num}", remedy="Fill it in."
+                f"The column {missing[0]!r} is missing.",
+                where=str(path),
+                remedy=f"Columns are: subject, {match}, status, consent, withdrawn.",
             )
-        subject = Subject(number, row["status"].strip(), days["consent"], days["withdrawn"])
-        named.append(Named(subject, match=frozenset((row[match].strip(),))))
-    return named
+        for row in rows:
+            where = f"{path}:{rows.line_num}"
+            each = _listed(row, match, study, where)
+            number = each.subject.id
+            if number in named:
+                what = f"The participant of line {lines[number]} stands here again."
+                raise StudyFileError(what, where=where, remedy="Leave one.")
+            named[number], lines[number] = each, rows.line_num
+    except csv.Error as fault:
+        raise StudyFileError(f"This is not CSV: {fault}.", where=f"{path}:{rows.line_num}") from None
+    return list(named.values())
+
+
+def _listed(row: Mapping[str, str], match: str, study: Study, where: str) -> Named:
+    """The participant of one line."""
+    number, value, status = (row[column].strip() for column in ("subject", match, "status"))
+    if not number or not value:
+        raise StudyFileError(f"A line has no subject or no {match}.", where=where, remedy="Fill it in.")
+    if status not in research_subject.STATUSES:
+        raise StudyFileError(
+            "The status is none of ResearchSubject's.",
+            where=where,
+            remedy=f"Statuses are: {', '.join(research_subject.STATUSES)}.",
+        )
+    days = {}
+    for column in ("consent", "withdrawn"):
+        written = row.get(column, "").strip()
+        days[column] = when.day(written, study.timezone) if written else None
+        if written and days[column] is None:
+            raise StudyFileError(f"{column} is not a day.", where=where, remedy="Write it as 2024-03-31.")
+    subject = Subject(number, status, days["consent"], days["withdrawn"])
+    return Named(subject, match=frozenset((value,)))
 
 
 def from_resources(
@@ -138,46 +158,83 @@ def roster(
 
     In the source of the list by reference, everywhere else by the matching identifier.
     """
-    listed_in = study.participants.source
     subjects: dict[str, Subject] = {}
-    by_patient: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], list[str]] = defaultdict(list)
     match_of: dict[str, frozenset[str]] = {}
     queries: list[Query] = []
-    for each in sorted(named, key=lambda one: (one.subject.id, one.subject.origins)):
+    for each in _once(named, queries):
         subject, match = each.subject, each.match
-        ids_in: dict[str, tuple[str, ...]] = {}
-        if listed_in is not None:
-            survivor = patients[listed_in].named(each.names)
-            if survivor is not None:
-                ids_in[listed_in] = patients[listed_in].merged[survivor]
-                match |= patients[listed_in].match_of.get(survivor, frozenset())
-        for source, known in patients.items():
-            ids = dict.fromkeys(
-                id
-                for value in sorted(match)
-                for survivor in known.by_match.get(value, ())
-                for id in known.merged[survivor]
+        ids_in, match_of[subject.id] = _patients(each, match, patients, study.participants.source)
+        queries += (
+            Query(
+                subject.id,
+                "",
+                source,
+                QueryKind.UNMATCHED_PATIENT,
+                f"No patient of the source {source!r} has the participant's {study.participants.match}.",
+                origins=subject.origins,
             )
-            together = dict.fromkeys((*ids_in.get(source, ()), *ids))
-            if together:
-                ids_in[source] = tuple(together)
-                continue
-            queries.append(
-                Query(
-                    subject.id,
-                    "",
-                    source,
-                    QueryKind.UNMATCHED_PATIENT,
-                    f"No patient of the source {source!r} has the participant's {study.participants.match}.",
-                    origins=subject.origins,
-                )
-            )
+            for source in patients
+            if source not in ids_in
+        )
         subjects[subject.id] = replace(subject, patients=ids_in)
-        match_of[subject.id] = match
         for source, matched in ids_in.items():
             for id in matched:
-                by_patient[(source, id)] = subject.id
+                owners[(source, id)].append(subject.id)
+    queries += _shared(owners, subjects)
+    by_patient = {patient: ids[0] for patient, ids in owners.items() if len(ids) == 1}
     return Roster(subjects, by_patient, patients, match_of, tuple(queries), tuple(findings))
+
+
+def _patients(
+    named: Named, match: frozenset[str], patients: Mapping[str, Patients], listed_in: str | None
+) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """The participant's patients by source, and all values of the matching identifier."""
+    ids_in: dict[str, tuple[str, ...]] = {}
+    if listed_in is not None:
+        survivor = patients[listed_in].named(named.names)
+        if survivor is not None:
+            ids_in[listed_in] = patients[listed_in].merged[survivor]
+            match |= patients[listed_in].match_of.get(survivor, frozenset())
+    for source, known in patients.items():
+        ids = (
+            id
+            for value in sorted(match)
+            for survivor in known.by_match.get(value, ())
+            for id in known.merged[survivor]
+        )
+        together = tuple(dict.fromkeys((*ids_in.get(source, ()), *ids)))
+        if together:
+            ids_in[source] = together
+    return ids_in, match
+
+
+def _once(named: Iterable[Named], queries: list[Query]) -> list[Named]:
+    """Each participant once, by number; one who stands there twice and differently is not counted."""
+    groups: dict[str, list[Named]] = defaultdict(list)
+    for each in sorted(named, key=lambda one: (one.subject.id, one.subject.origins)):
+        groups[each.subject.id].append(each)
+    once = []
+    for id, group in groups.items():
+        origins = tuple(sorted({origin for each in group for origin in each.subject.origins}))
+        subject = replace(group[0].subject, origins=origins)
+        alike = [replace(each, subject=replace(each.subject, origins=origins)) for each in group]
+        if any(each != alike[0] for each in alike):
+            text = "The participant's number stands twice, with different statuses, days or patients."
+            queries.append(Query(id, "", "", QueryKind.DUPLICATE_PARTICIPANT, text, origins=origins))
+            subject = replace(subject, status=TWICE)
+        once.append(replace(group[0], subject=subject))
+    return once
+
+
+def _shared(owners: Mapping[tuple[str, str], list[str]], subjects: Mapping[str, Subject]) -> Iterator[Query]:
+    """Two participants cannot be one patient: the data go to neither until somebody says whose they are."""
+    for (source, _), ids in sorted(owners.items()):
+        if len(ids) > 1:
+            for id in ids:
+                others = ", ".join(other for other in ids if other != id)
+                text = f"The participant has the same patient as {others}; the data go to neither."
+                yield Query(id, "", source, QueryKind.SHARED_PATIENT, text, origins=subjects[id].origins)
 
 
 def patients_of(resources: Iterable[Stored], hospital: Hospital, match: str) -> Patients:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from fhir_adapter.errors import Finding, Refused, ServerError
 from fhir_adapter.exchange.folder import Folder
@@ -56,6 +57,7 @@ class _Intake:
         self.workspace, self.run, self.spec = workspace, run, spec
         self.place = opened(spec.place, spec.name)
         self.pulled = Pulled(spec.name)
+        self.damaged = False
 
     def keep(
         self,
@@ -68,18 +70,18 @@ class _Intake:
     ) -> None:
         """Store the resources of a type, all or none of them.
 
-        Where they are the ``whole``, the others are marked as gone, else those in ``gone``. The cursor
+        Where they are the ``whole``, the others are marked as gone, else those in ``gone``. A file with a
+        line that cannot be read is not the whole: that line may be what seems to be missing. The cursor
         moves with them.
         """
         present: set[str] = set()
         with self.workspace.transaction():
             for received in resources:
-                origin = origin_of(self.spec.name, received)
-                stored = Stored(origin, received.body)
-                self.pulled.new += self.workspace.store(self.run, [stored], {origin: received.last_updated})
+                stored = Stored(origin_of(self.spec.name, received), received.body)
+                self.pulled.new += self.workspace.store(self.run, stored, received.last_updated)
                 present.add(received.id)
             self.pulled.counts[type] = len(present)
-            if whole:
+            if whole and not self.damaged:
                 self.pulled.gone += self.workspace.forget_absent(self.run, self.spec.name, type, present)
             else:
                 self.pulled.gone += self.workspace.forget(self.run, self.spec.name, type, gone - present)
@@ -103,12 +105,45 @@ class _Intake:
         for found in self.place.resources(types):
             if isinstance(found, Received):
                 yield found
-            elif found not in self.pulled.findings:
+                continue
+            self.damaged = True
+            if found not in self.pulled.findings:
                 self.pulled.findings.append(found)
+
+    def newest(self, type: str, wanted: Callable[[Received], bool] = lambda _: True) -> Iterator[Received]:
+        """The wanted resources of a type in a folder, each id once: what its source changed last.
+
+        An export may hold several versions of one resource in any order, so it is read twice. Where
+        nothing says which of two contents is newer, that is a finding, and a fixed rule decides.
+        """
+        best: dict[str, tuple[float, int, str]] = {}
+        for received in filter(wanted, self.folder(type)):
+            age, before = _age(received), best.get(received.id)
+            if before and before[:2] == age[:2] and before != age:
+                what = "Two contents stand under this id, and nothing says which is newer."
+                remedy = "Give each its meta.lastUpdated or meta.versionId."
+                self.pulled.findings.append(
+                    Finding(self.spec.name, f"{type}/{received.id}", "meta", what, remedy)
+                )
+            best[received.id] = max(age, before or age)
+        for received in filter(wanted, self.folder(type)):
+            if best.get(received.id) == _age(received):
+                del best[received.id]
+                yield received
 
     def stored(self, type: str) -> list[Stored]:
         """What stands in the workspace of a type of this source."""
         return list(self.workspace.current(self.spec.name, type))
+
+
+def _age(received: Received) -> tuple[float, int, str]:
+    """What tells versions of one resource apart: when it was updated, its number, its content."""
+    try:
+        updated = datetime.fromisoformat(received.last_updated).timestamp()
+    except ValueError:
+        updated = float("-inf")
+    number = int(received.version) if received.version.isdecimal() else -1
+    return (updated, number, sha256(received.body).hexdigest())
 
 
 def origin_of(source: str, received: Received) -> Origin:
@@ -200,7 +235,7 @@ def known_values(
 def _pull_participants(study: Study, intake: _Intake) -> None:
     if isinstance(intake.place, Folder):
         for type in ("ResearchStudy", "ResearchSubject"):
-            intake.keep(type, intake.folder(type))
+            intake.keep(type, intake.newest(type))
         return
     system, value = study.identifier
     studies = intake.search("ResearchStudy", [("identifier", f"{system}|{value}")])
@@ -229,7 +264,7 @@ def _pull_patients(
 ) -> None:
     """The patients of the list, those with a matching identifier, and those they were merged with."""
     if isinstance(intake.place, Folder):
-        everyone = list(intake.folder("Patient"))
+        everyone = list(intake.newest("Patient"))
         wanted = _wanted(everyone, hospital, match, named, values)
         intake.keep("Patient", (received for received in everyone if received.id in wanted))
         return
@@ -241,6 +276,7 @@ def _pull_patients(
     asked = [
         f"{system}|{value}" for value in sorted(values) for system in sorted(hospital.identifiers[match])
     ]
+    asked += sorted({name for each in named for name in each.names if "|" in name} - set(asked))
     batches = [
         intake.search("Patient", [("identifier", ",".join(asked[start : start + BATCH]))])
         for start in range(0, len(asked), BATCH)
@@ -310,9 +346,11 @@ def _pull_clinical(
     for type in CLINICAL:
         progress(f"{source}: {type}")
         if now is None:
-            intake.keep(type, filter(wanted, intake.folder(type)))
+            intake.keep(type, intake.newest(type, wanted))
         else:
-            _pull_type(intake, type, ids, Cursor(now, ids - open_ones), wanted, full=full)
+            _pull_type(
+                intake, type, ids, Cursor(now, ids - open_ones, str(intake.spec.place)), wanted, full=full
+            )
     _pull_medications(intake)
 
 
@@ -332,6 +370,8 @@ def _pull_type(
     and from a full pull. ``following`` is the cursor of the next pull.
     """
     cursor = None if full else intake.workspace.cursor(intake.spec.name, type)
+    if cursor is not None and cursor.place != following.place:
+        cursor = None
     if cursor is None:
         found = _searched(intake, type, ids, [])
         if found is not None:
@@ -384,12 +424,11 @@ def _pull_medications(intake: _Intake) -> None:
     administrations = [decode(stored.body) for stored in intake.stored("MedicationAdministration")]
     names = {name for each in administrations for name in reference.names(each.get("medicationReference"))}
     if isinstance(intake.place, Folder):
-        known = (
-            received
-            for received in intake.folder("Medication")
-            if names & set(reference.own_names(decode(received.body), received.url))
-        )
-        intake.keep("Medication", known)
+
+        def known(received: Received) -> bool:
+            return bool(names & set(reference.own_names(decode(received.body), received.url)))
+
+        intake.keep("Medication", intake.newest("Medication", known))
         return
     ids = sorted(name.removeprefix("Medication/") for name in names if name.startswith("Medication/"))
     intake.keep("Medication", intake.place.read_many("Medication", ids).values())

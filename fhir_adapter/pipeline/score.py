@@ -19,10 +19,10 @@ from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import CLINICAL, present_roster
 from fhir_adapter.scores.assess import Assessment, assess
-from fhir_adapter.study import Study
+from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.items import ITEMS, OutcomeCode
-from fhir_adapter.trial.types import Dose, Measurement, Outcome, Query, QueryKind, Subject
+from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject
 from fhir_adapter.trial.windows import first_day
 from fhir_adapter.workspace import Stored, StoredOutcome, Workspace
 
@@ -211,9 +211,7 @@ def _target(study: Study, hospitals: dict[str, Hospital], roster: Roster) -> out
 
     Where that place is one of the sources, by its own id; elsewhere by the matching identifier.
     """
-    same = next((spec.name for spec in study.sources if spec.place == study.target), None)
-    if same is None:
-        same = next((spec.name for spec in study.sources if _alike(spec.place, study.target)), None)
+    same = next((spec.name for spec in study.sources if _alike(spec.place, study.target)), None)
     match = study.participants.match
     speaking = study.participants.source or study.sources[0].name
     systems = sorted(hospitals[speaking].identifiers[match])
@@ -221,22 +219,25 @@ def _target(study: Study, hospitals: dict[str, Hospital], roster: Roster) -> out
     for id, subject in roster.subjects.items():
         ids = subject.patients.get(same, ()) if same else ()
         values = sorted(roster.match_of.get(id, ()))
+        known = roster.patients[speaking].by_name
+        pairs = [(system, value) for system in systems for value in values]
+        # The pair that a patient really has; in a CSV list only the value stands.
+        pair = next((pair for pair in pairs if "|".join(pair) in known), next(iter(pairs), None))
         if ids:
             patients[id] = {"reference": f"Patient/{ids[0]}"}
-        elif values and systems:
-            patients[id] = {"type": "Patient", "identifier": {"system": systems[0], "value": values[0]}}
+        elif pair:
+            patients[id] = {"type": "Patient", "identifier": {"system": pair[0], "value": pair[1]}}
         else:
             system = study.participants.identifier_system
             patients[id] = {"type": "Patient", "identifier": {"system": system, "value": id}}
     return outcome.Target(study.identifier, study.participants.identifier_system, patients)
 
 
-def _alike(place: Any, other: Any) -> bool:
-    return (
-        place.server is not None
-        and other.server is not None
-        and (place.server.rstrip("/") == other.server.rstrip("/"))
-    )
+def _alike(place: Place, other: Place) -> bool:
+    """Whether two places are the same server or folder, with or without a slash at the end."""
+    if place.server is None or other.server is None:
+        return place.folder == other.folder
+    return place.server.rstrip("/") == other.server.rstrip("/")
 
 
 def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
@@ -244,8 +245,3 @@ def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
     return StoredOutcome(
         document["id"], each.subject, each.visit, each.code, outcome.digest(document), document, each.origins
     )
-
-
-def evidence_of(scored: Scored, subject: str) -> list[Measurement]:
-    """Every measurement that stands for an item at a visit of a participant."""
-    return [each for visit in scored.assessments[subject].visits.values() for each in visit.chosen.values()]

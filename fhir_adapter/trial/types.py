@@ -51,8 +51,8 @@ class Measurement:
     None and ``found`` answers. ``sent`` is the value as the source wrote it, unit included; ``unit`` is
     the UCUM unit that it was sent in. ``normal`` is the laboratory's own range in the canonical unit.
     ``problem`` says why there is no value. ``flags`` are remarks for people.
-    ``links`` are what tell a correction from a second result: identifiers, specimens, and the
-    ``Type/id`` of resources that this one derives from or is about.
+    What tells a correction from a second result: ``links`` are its identifiers and specimens, ``about``
+    the results that it derives from or is about, as ``Observation/id`` or ``system|value``.
     """
 
     subject: str
@@ -67,6 +67,7 @@ class Measurement:
     problem: Problem | None = None
     corrects: bool = False
     links: frozenset[str] = frozenset()
+    about: frozenset[str] = frozenset()
     flags: tuple[str, ...] = ()
 
     @property
@@ -219,6 +220,8 @@ class QueryKind(StrEnum):
     DOSE_STATUS = "dose-status"
     NO_CONSENT_DATE = "no-consent-date"
     UNMATCHED_PATIENT = "unmatched-patient"
+    SHARED_PATIENT = "shared-patient"
+    DUPLICATE_PARTICIPANT = "duplicate-participant"
 
 
 @dataclass(frozen=True, slots=True)
