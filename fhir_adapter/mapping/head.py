@@ -138,8 +138,8 @@ class Sieve:
         self._hospital = hospital
         self._unasked_codes = lru_cache(maxsize=16_384)(self._judged)
 
-    def unasked(self, body: bytes) -> Unasked | None:
-        """What there is to say of an Observation that holds nothing for the trial.
+    def unasked(self, body: bytes, base: str | None = None) -> Unasked | None:
+        """What there is to say of an Observation, of the server ``base``, that holds nothing for the trial.
 
         None where ``observation.read`` must decide: an item of the trial, codes that disagree, an element
         of a wrong shape.
@@ -161,7 +161,7 @@ class Sieve:
             unknown += more
         if not unknown or coded.subject is None:
             return _NOTHING
-        return Unasked(tuple(reference.names(coded.subject.document())), unknown)
+        return Unasked(tuple(reference.names(coded.subject.document(), base)), unknown)
 
     def _judged(self, concept: bytes) -> tuple[Code, ...] | None:
         """The unknown codes of a concept that the trial does not ask for; None where it may ask for it."""

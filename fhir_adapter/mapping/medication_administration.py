@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_adapter.mapping import reference, when
 from fhir_adapter.mapping.context import Context, Mapped, dated, query
-from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, listed
+from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, concept_of, listed
 from fhir_adapter.mapping.value import is_number
 from fhir_adapter.trial.items import NOT_USED
 from fhir_adapter.trial.types import Dose, DoseStatus, QueryKind
@@ -35,7 +35,7 @@ def read(resource: Mapping[str, Any], medications: Medications, context: Context
     status = resource.get("status")
     if status == "entered-in-error":
         return mapped
-    concept = _medication(resource, medications)
+    concept = _medication(resource, medications, reference.base_of(context.origin.url))
     if concept is None:
         text = "The Medication that is referred to was not received, so the drug is not known."
         mapped.queries.append(query(context, "", QueryKind.DOSE_STATUS, text))
@@ -75,18 +75,20 @@ def read(resource: Mapping[str, Any], medications: Medications, context: Context
     return mapped
 
 
-def _medication(resource: Mapping[str, Any], medications: Medications) -> Mapping[str, Any] | None:
+def _medication(
+    resource: Mapping[str, Any], medications: Medications, base: str | None
+) -> Mapping[str, Any] | None:
     """The coded drug: in the resource itself, contained, or in a Medication of the source."""
     concept = resource.get("medicationCodeableConcept")
     if isinstance(concept, Mapping):
         return concept
     pointer = resource.get("medicationReference")
-    for name in reference.names(pointer):
+    for name in reference.names(pointer, base):
         for contained in listed(resource, "contained"):
             if name == f"#{contained.get('id')}":
-                return contained.get("code") or {}
+                return concept_of(contained, "code")
         if name in medications:
-            return medications[name].get("code") or {}
+            return concept_of(medications[name], "code")
     shown = pointer.get("display") if isinstance(pointer, Mapping) else None
     return {"text": shown} if isinstance(shown, str) else None
 

@@ -24,9 +24,9 @@ class Patients:
     by_match: Mapping[str, tuple[str, ...]]
     match_of: Mapping[str, frozenset[str]]
 
-    def find(self, reference_to: object) -> str | None:
-        """The surviving patient that a reference points at."""
-        return self.named(reference.names(reference_to))
+    def find(self, reference_to: object, base: str | None = None) -> str | None:
+        """The surviving patient that a reference points at, from a resource of the server ``base``."""
+        return self.named(reference.names(reference_to, base))
 
     def named(self, names: Iterable[str]) -> str | None:
         """The surviving patient that goes by one of the names."""
@@ -37,26 +37,26 @@ def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital
     """The patients of a source from pairs of resource and full URL.
 
     A patient whose ``link`` says replaced-by, or whom another one's says that it replaces, is followed to
-    the surviving one (dossier §13); a circle of links ends where it began.
+    the surviving one (dossier §13). A circle of links is one person, who goes by its smallest id.
     """
     found = {str(resource["id"]): (resource, url) for resource, url in resources}
     replaced_by = {}
-    for id, (resource, _) in found.items():
+    for id, (resource, url) in found.items():
+        base = reference.base_of(url)
         for link in listed(resource, "link"):
-            others = [name.removeprefix("Patient/") for name in reference.names(link.get("other"))]
+            others = [name.removeprefix("Patient/") for name in reference.names(link.get("other"), base)]
             if link.get("type") == "replaced-by":
                 replaced_by[id] = others[0] if others else id
             elif link.get("type") == "replaces":
                 replaced_by.update(dict.fromkeys(others, id))
 
     def surviving(id: str) -> str:
-        last, seen = id, {id}
-        while (after := replaced_by.get(last)) in found:
-            if after in seen:
-                return id
-            seen.add(after)
-            last = after
-        return last
+        path = [id]
+        while (after := replaced_by.get(path[-1])) in found:
+            if after in path:
+                return min(path[path.index(after) :])
+            path.append(after)
+        return path[-1]
 
     by_name: dict[str, str] = {}
     merged: dict[str, list[str]] = defaultdict(list)

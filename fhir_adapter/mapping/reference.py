@@ -11,11 +11,19 @@ _LITERAL = re.compile(
 )
 
 
-def names(reference: object) -> list[str]:
+def base_of(url: str) -> str | None:
+    """The server of an absolute address of a resource (``https://…/fhir``); None where it has none."""
+    match = _LITERAL.fullmatch(url)
+    return match["base"].rstrip("/") if match and url.startswith(("http://", "https://")) else None
+
+
+def names(reference: object, base: str | None = None) -> list[str]:
     """The names under which the target may be known, the surest first.
 
-    A relative or absolute literal gives ``Type/id`` (the base is the source's own: what a source refers
-    to lives there), a ``urn:`` stands for itself, a logical reference gives ``system|value``.
+    A relative literal gives ``Type/id``. So does an absolute one on the server ``base``, from which the
+    resource that refers is (``base_of`` its origin's URL); where that is not known (None), as in an export
+    that was put into a folder, any. An absolute one elsewhere and a ``urn:`` stand for themselves. A
+    logical reference gives ``system|value``.
     """
     if not isinstance(reference, Mapping):
         return []
@@ -23,7 +31,9 @@ def names(reference: object) -> list[str]:
     literal = reference.get("reference")
     if isinstance(literal, str):
         match = _LITERAL.fullmatch(literal)
-        found.append(f"{match['type']}/{match['id']}" if match else literal)
+        own = f"{match['type']}/{match['id']}" if match else literal
+        server = base_of(literal)
+        found.append(own if base is None or server in (None, base) else f"{server}/{own}")
     identifier = reference.get("identifier")
     if isinstance(identifier, Mapping) and identifier.get("value"):
         found.append(f"{identifier.get('system', '')}|{identifier['value']}")
@@ -32,9 +42,12 @@ def names(reference: object) -> list[str]:
 
 def own_names(resource: Mapping[str, Any], url: str = "") -> list[str]:
     """The names under which others may refer to a resource: ``Type/id``, its full URL, its identifiers."""
-    found = [f"{resource.get('resourceType')}/{resource.get('id')}"]
+    own = f"{resource.get('resourceType')}/{resource.get('id')}"
+    found = [own]
     if url.startswith("urn:"):
         found.append(url)
+    elif (base := base_of(url)) is not None:
+        found.append(f"{base}/{own}")
     return [*found, *identifier_names(resource)]
 
 

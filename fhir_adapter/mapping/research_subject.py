@@ -10,15 +10,22 @@ from fhir_adapter.mapping import reference, when
 from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.trial.types import Origin, Subject
 
+STATUSES = (
+    "candidate", "eligible", "follow-up", "ineligible", "not-registered", "off-study", "on-study",
+    "on-study-intervention", "on-study-observation", "pending-on-study", "potential-candidate", "screening",
+    "withdrawn",
+)  # fmt: skip
+"""ResearchSubject.status of R4."""
 
-def study_names(study: Mapping[str, Any]) -> list[str]:
-    """The names under which ResearchSubjects refer to a ResearchStudy."""
-    return reference.own_names(study)
+
+def study_names(study: Mapping[str, Any], url: str = "") -> list[str]:
+    """The names under which ResearchSubjects refer to a ResearchStudy that came from ``url``."""
+    return reference.own_names(study, url)
 
 
-def belongs(resource: Mapping[str, Any], studies: frozenset[str]) -> bool:
-    """Whether a ResearchSubject is of one of the studies (by any of their names)."""
-    return any(name in studies for name in reference.names(resource.get("study")))
+def belongs(resource: Mapping[str, Any], studies: frozenset[str], base: str | None = None) -> bool:
+    """Whether a ResearchSubject from the server ``base`` is of one of the studies, by any of their names."""
+    return any(name in studies for name in reference.names(resource.get("study"), base))
 
 
 def read(
@@ -49,4 +56,4 @@ def read(
         withdrawn=when.first_day(period.get("end"), zone) if status == "withdrawn" else None,
         origins=(origin,),
     )
-    return subject, reference.names(resource.get("individual"))
+    return subject, reference.names(resource.get("individual"), reference.base_of(origin.url))

@@ -17,6 +17,7 @@ from fhir_adapter.trial.types import Origin
 from tests.scores.build import ZONE
 
 Json = dict[str, Any]
+SERVER = "https://hospital.example/fhir"
 LOINC = "http://loinc.org"
 OWN = "https://w3id.org/fhir-adapter/CodeSystem/items"
 LAB = "urn:example-cn:lab"
@@ -33,7 +34,7 @@ def hospital(folder: str) -> Hospital:
 
 def context(folder: str, resource: Mapping[str, Any]) -> Context:
     type, id = resource["resourceType"], resource["id"]
-    url = f"https://hospital.example/{type}/{id}/_history/1"
+    url = f"{SERVER}/{type}/{id}/_history/1"
     return Context("JSS-01", Origin("hospital", type, id, "1", url), hospital(folder), ZONE)
 
 

@@ -33,6 +33,41 @@ def test_names_of_a_reference(pointer: object, names: list[str]) -> None:
     assert reference.names(pointer) == names
 
 
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://a.example/fhir/Observation/1/_history/2", "https://a.example/fhir"),
+        ("https://a.example/fhir/Observation/1", "https://a.example/fhir"),
+        ("urn:fhir-adapter:hospital:Observation/1/_history/2", None),
+        ("urn:uuid:0c3c0d9a-1", None),
+        ("Observation/1", None),
+        ("", None),
+    ],
+)
+def test_the_server_of_an_address(url: str, base: str | None) -> None:
+    assert reference.base_of(url) == base
+
+
+@pytest.mark.parametrize(
+    ("pointer", "name"),
+    [
+        ("Patient/7", "Patient/7"),
+        ("https://a.example/fhir/Patient/7/_history/3", "Patient/7"),
+        ("https://b.example/fhir/Patient/7", "https://b.example/fhir/Patient/7"),
+        ("https://b.example/fhir/Patient/7/_history/3", "https://b.example/fhir/Patient/7"),
+        ("urn:uuid:0c3c0d9a-1", "urn:uuid:0c3c0d9a-1"),
+    ],
+)
+def test_an_absolute_reference_to_another_server_is_not_the_source_s_own(pointer: str, name: str) -> None:
+    assert reference.names({"reference": pointer}, "https://a.example/fhir") == [name]
+
+
+def test_what_came_from_a_server_goes_by_its_address_there() -> None:
+    found = indexed(patient("7"), url="https://b.example/fhir/Patient/7/_history/3")
+    assert found.find({"reference": "https://b.example/fhir/Patient/7"}, "https://a.example/fhir") == "7"
+    assert found.find({"reference": "https://c.example/fhir/Patient/7"}, "https://a.example/fhir") is None
+
+
 def patient(id: str, *, replaced_by: str = "", mrn: str = "") -> Json:
     made: Json = {"resourceType": "Patient", "id": id}
     if replaced_by:
@@ -81,8 +116,17 @@ def test_a_patient_who_is_not_there_is_not_found() -> None:
         ([patient("7", replaced_by="Patient/99")], {"7": "7"}, "the survivor was not received"),
         (
             [patient("7", replaced_by="Patient/8"), patient("8", replaced_by="Patient/7")],
-            {"7": "7", "8": "8"},
-            "a circle leaves each where it is",
+            {"7": "7", "8": "7"},
+            "a circle is one person, who goes by the smallest id",
+        ),
+        (
+            [
+                patient("6", replaced_by="Patient/9"),
+                patient("9", replaced_by="Patient/8"),
+                patient("8", replaced_by="Patient/9"),
+            ],
+            {"6": "8", "8": "8", "9": "8"},
+            "whoever leads into a circle belongs to it",
         ),
         ([patient("7", replaced_by="Patient/7")], {"7": "7"}, "itself"),
     ],

@@ -66,6 +66,8 @@ def test_without_the_study_s_own_number_it_is_no_participant(identifier: object)
         ({"reference": "ResearchStudy/s1"}, True),
         ({"reference": "https://hospital.example/fhir/ResearchStudy/s1"}, True),
         ({"identifier": {"system": "https://clinicaltrials.gov", "value": "NCT06410833"}}, True),
+        ({"reference": "urn:uuid:5f1c"}, True),
+        ({"reference": "https://other.example/fhir/ResearchStudy/s1"}, False),
         ({"reference": "ResearchStudy/s2"}, False),
         (None, False),
     ],
@@ -76,5 +78,6 @@ def test_which_study_it_is_of(pointer: Json | None, belongs: bool) -> None:
         "id": "s1",
         "identifier": [{"system": "https://clinicaltrials.gov", "value": "NCT06410833"}],
     }
-    names = frozenset(research_subject.study_names(study))
-    assert research_subject.belongs(enrolled(study=pointer), names) is belongs
+    names = frozenset(research_subject.study_names(study, "urn:uuid:5f1c"))
+    base = "https://hospital.example/fhir"
+    assert research_subject.belongs(enrolled(study=pointer), names, base) is belongs
