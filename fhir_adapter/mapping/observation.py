@@ -115,6 +115,7 @@ def measured(
     default_unit: str,
 ) -> Measurement:
     """The measurement (or rating) of ``item`` that ``element`` of ``resource`` states."""
+    base = reference.base_of(context.origin.url)
     spelled = _unit_of(element) or default_unit
     normal = value.normal_range(element, item, context.hospital, spelled)
     found = value.read(element, item, context.hospital, default_unit, normal.high if normal else None)
@@ -131,22 +132,27 @@ def measured(
         normal=normal,
         problem=found.problem,
         corrects=resource.get("status") in ("amended", "corrected"),
-        links=frozenset(_links(resource)),
+        links=frozenset(_links(resource, base)),
+        about=frozenset(_about(resource, base)),
     )
 
 
-def _links(resource: Mapping[str, Any]) -> list[str]:
-    """Identifiers, the specimen, and the results that a resource refers to.
+def _links(resource: Mapping[str, Any], base: str | None) -> list[str]:
+    """Identifiers and the specimen; a number of no system and a contained specimen (``#1``) tie nothing."""
+    links = reference.identifier_names(resource) + reference.names(resource.get("specimen"), base)
+    return [link for link in links if not link.startswith(("|", "#"))]
 
-    A body structure or a device that it is about ties nothing.
-    """
-    links = reference.identifier_names(resource) + reference.names(resource.get("specimen"))
-    for element in ("derivedFrom", "focus"):
-        for each in listed(resource, element):
-            if each.get("type", "Observation") == "Observation":
-                names = reference.names(each)
-                links += [name for name in names if name.startswith("Observation/") or "|" in name]
-    return links
+
+def _about(resource: Mapping[str, Any], base: str | None) -> list[str]:
+    """The results that a resource refers to; a body structure or a device that it is about ties nothing."""
+    return [
+        name
+        for element in ("derivedFrom", "focus")
+        for each in listed(resource, element)
+        if each.get("type", "Observation") == "Observation"
+        for name in reference.names(each, base)
+        if name.startswith("Observation/") or name.find("|") > 0
+    ]
 
 
 def _unit_of(element: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from fhir_adapter.trial.protocol import Protocol, VisitRule
 from fhir_adapter.trial.types import Dose, Measurement, Problem, Visit
+from fhir_adapter.trial.values import Moment
 
 
 def visit_of(rule: VisitRule, anchor: date) -> Visit:
@@ -139,15 +140,26 @@ def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
 def _corrects(correction: Measurement, other: Measurement) -> bool:
     """Whether ``correction`` names ``other`` or shares a specimen or an accession number with it (§14.4).
 
-    To derive from the same result is no tie between two results.
+    Ids and numbers mean something within their source only. A number ties results of one moment: orders
+    and reports use theirs again. To derive from the same result is no tie between two results.
     """
     if correction is other or other.origins == correction.origins:
         return False
-    names = {f"{origin.type}/{origin.id}" for origin in other.origins}
-    if correction.links & names:
+    if {origin.source for origin in correction.origins}.isdisjoint(origin.source for origin in other.origins):
+        return False
+    if correction.about & {*(f"{origin.type}/{origin.id}" for origin in other.origins), *other.links}:
         return True
-    shared = {link for link in correction.links & other.links if not link.startswith("Observation/")}
-    return not other.corrects and bool(shared)
+    return (
+        not other.corrects
+        and not correction.links.isdisjoint(other.links)
+        and _may_be_one_moment(correction.at, other.at)
+    )
+
+
+def _may_be_one_moment(one: Moment, other: Moment) -> bool:
+    """Whether both are of the same day, and of the same time where both have one."""
+    same_days = (one.first, one.last) == (other.first, other.last)
+    return same_days and (not one.instant or not other.instant or one.instant == other.instant)
 
 
 def _merged(same_time: list[Measurement]) -> Measurement:

@@ -252,22 +252,10 @@ BODY = {"reference": "BodyStructure/right-eye"}
             "by identifier",
         ),
         (
-            {"identifier": [{"system": "urn:acc", "value": "A1"}]},
-            {"identifier": [{"system": "urn:acc", "value": "A1"}]},
-            1,
-            "the same accession number",
-        ),
-        (
-            {"specimen": {"reference": "Specimen/5"}},
-            {"specimen": {"reference": "Specimen/5"}},
-            1,
-            "one specimen",
-        ),
-        (
-            {"specimen": {"reference": "Specimen/5"}},
-            {"specimen": {"reference": "Specimen/6"}},
+            {},
+            {"derivedFrom": [{"reference": "https://other.example/fhir/Observation/o1"}]},
             2,
-            "two specimens",
+            "of another server",
         ),
         ({"focus": [BODY]}, {"focus": [BODY]}, 2, "a shared body structure ties nothing"),
         (
@@ -286,3 +274,21 @@ def test_a_correction_names_what_it_corrects(first: Json, second: Json, standing
         one(observed(IGG, quantity(12, "g/L"), **CORRECTED, **second, effectiveDateTime="2024-10-14")),
     ]
     assert len(settled(results)["igg"]) == standing, why
+
+
+@pytest.mark.parametrize(
+    ("shared", "standing", "why"),
+    [
+        ({"identifier": [{"system": "urn:acc", "value": "A1"}]}, "12 g/L", "the same accession number"),
+        ({"specimen": {"reference": "Specimen/5"}}, "12 g/L", "one specimen"),
+        ({"identifier": [{"value": "1"}]}, "12 g/L | 18.5 g/L", "a number of no system says nothing"),
+        ({"specimen": {"reference": "#1"}}, "12 g/L | 18.5 g/L", "each contains a specimen of its own"),
+    ],
+)
+def test_what_a_correction_shares_with_a_result_of_that_moment(shared: Json, standing: str, why: str) -> None:
+    """§14.4: where nothing ties them, the two contradict."""
+    results = [
+        one(observed(IGG, GRAMS, **FIRST, **shared)),
+        one(observed(IGG, quantity(12, "g/L"), **CORRECTED, **shared)),
+    ]
+    assert [each.sent for each in settled(results)["igg"]] == [standing], why

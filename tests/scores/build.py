@@ -80,8 +80,8 @@ def interval(value: Value) -> Interval:
     return exactly(number)
 
 
-def origin(name: str, type: str = "Observation") -> Origin:
-    return Origin("hospital", type, name, "1", f"https://hospital.example/{type}/{name}/_history/1")
+def origin(name: str, type: str = "Observation", source: str = "hospital") -> Origin:
+    return Origin(source, type, name, "1", f"https://hospital.example/{type}/{name}/_history/1")
 
 
 def measured(
@@ -96,6 +96,8 @@ def measured(
     unit: str = "",
     corrects: bool = False,
     links: Iterable[str] = (),
+    about: Iterable[str] = (),
+    source: str = "hospital",
 ) -> Measurement:
     """One measurement in the item's canonical unit; ``limit`` is the printed upper limit of normal.
 
@@ -113,13 +115,14 @@ def measured(
         when,
         held,
         str(value),
-        (origin(id or f"{item}-{when.order}"),),
+        (origin(id or f"{item}-{when.order}", source=source),),
         unit=unit or ITEMS[item].unit,
         found=found,
         normal=None if limit is None else Interval(None, interval(limit).high),
         problem=problem,
         corrects=corrects,
         links=frozenset(links),
+        about=frozenset(about),
     )
 
 

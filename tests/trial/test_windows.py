@@ -240,13 +240,10 @@ def test_a_censored_value_is_not_the_same_as_its_limit() -> None:
 
 CORRECTIONS = [
     # what the correction names, what the first has, which results stand
-    ("derivedFrom or focus names the first", {"Observation/first"}, set(), ["12"]),
     ("the same specimen", {"Specimen/5"}, {"Specimen/5"}, ["12"]),
     ("the same accession number", {"urn:lab|A-77"}, {"urn:lab|A-77"}, ["12"]),
-    ("names another result", {"Observation/other"}, set(), ["12 | 18"]),
     ("another specimen", {"Specimen/6"}, {"Specimen/5"}, ["12 | 18"]),
     ("nothing in common", set(), set(), ["12 | 18"]),
-    ("both derive from a third result", {"Observation/third"}, {"Observation/third"}, ["12 | 18"]),
 ]
 
 
@@ -265,6 +262,63 @@ def test_a_correction_wins_over_what_it_corrects(
         assert [each.sent for each in settled(order)["igg"]] == standing
 
 
+NAMES = [
+    # what the correction is about, what the first is about and has, which results stand
+    ("derivedFrom or focus names the first", {"Observation/first"}, set(), set(), ["12"]),
+    ("by its number", {"urn:lab|A-77"}, set(), {"urn:lab|A-77"}, ["12"]),
+    ("names another result", {"Observation/other"}, set(), set(), ["18", "12"]),
+    ("both derive from a third result", {"Observation/third"}, {"Observation/third"}, set(), ["18", "12"]),
+    ("both derive from a third by number", {"urn:lab|A-7"}, {"urn:lab|A-7"}, set(), ["18", "12"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "about", "abouts", "links", "standing"), NAMES, ids=[each[0] for each in NAMES]
+)
+def test_a_correction_may_name_a_result_of_another_time(
+    why: str, about: set[str], abouts: set[str], links: set[str], standing: list[str]
+) -> None:
+    """§14.4."""
+    pair = [
+        measured("igg", 18, at(190, 8), id="first", about=abouts, links=links),
+        measured("igg", 12, EIGHT, id="second", corrects=True, about=about),
+    ]
+    for order in permutations(pair):
+        assert [each.sent for each in settled(order)["igg"]] == standing
+
+
+@pytest.mark.parametrize(
+    ("when", "standing", "why"),
+    [
+        (EIGHT, ["12"], "one moment"),
+        (after(196), ["12"], "of the first only its day is known"),
+        (at(196, 7), ["18", "12"], "an hour before"),
+        (at(0, 8), ["18", "12"], "the number of the order was used at both visits"),
+    ],
+)
+@pytest.mark.parametrize("link", ["urn:lab|A-77", "Specimen/5"])
+def test_a_shared_number_ties_results_of_one_moment(
+    when: date, standing: list[str], why: str, link: str
+) -> None:
+    """§14.4."""
+    pair = [
+        measured("igg", 18, when, id="first", links={link}),
+        measured("igg", 12, EIGHT, id="second", corrects=True, links={link}),
+    ]
+    assert [each.sent for each in settled(pair)["igg"]] == standing, why
+
+
+@pytest.mark.parametrize("tie", [{"about": {"Observation/1"}}, {"links": {"urn:lab|A-77"}}])
+def test_a_correction_leaves_other_sources_alone(tie: dict[str, set[str]]) -> None:
+    """§14.4: ids and numbers mean something within their source only."""
+    pair = [
+        measured("igg", 18, EIGHT, id="1", source="one", links={"urn:lab|A-77"}),
+        measured("igg", 12, EIGHT, id="7", source="two", corrects=True, **tie),
+    ]
+    for order in permutations(pair):
+        assert [each.problem for each in settled(order)["igg"]] == [Problem.CONFLICT]
+
+
 def test_a_final_result_corrects_nothing() -> None:
     pair = [
         measured("igg", 18, EIGHT, id="first", links={"Specimen/5"}),
@@ -276,8 +330,8 @@ def test_a_final_result_corrects_nothing() -> None:
 def test_the_last_of_a_chain_of_corrections_stands() -> None:
     chain = [
         measured("igg", 18, EIGHT, id="one"),
-        measured("igg", 15, EIGHT, id="two", corrects=True, links={"Observation/one"}),
-        measured("igg", 12, EIGHT, id="three", corrects=True, links={"Observation/two"}),
+        measured("igg", 15, EIGHT, id="two", corrects=True, about={"Observation/one"}),
+        measured("igg", 12, EIGHT, id="three", corrects=True, about={"Observation/two"}),
     ]
     for order in permutations(chain):
         assert [each.sent for each in settled(order)["igg"]] == ["12"]
@@ -293,7 +347,7 @@ def test_a_correction_replaces_even_where_it_cannot_be_used() -> None:
             id="two",
             problem=Problem.IMPLAUSIBLE,
             corrects=True,
-            links={"Observation/one"},
+            about={"Observation/one"},
         ),
     ]
     assert [each.problem for each in settled(pair)["igg"]] == [Problem.IMPLAUSIBLE]
@@ -301,8 +355,8 @@ def test_a_correction_replaces_even_where_it_cannot_be_used() -> None:
 
 def test_two_that_correct_each_other_contradict() -> None:
     pair = [
-        measured("igg", 18, EIGHT, id="one", corrects=True, links={"Observation/two"}),
-        measured("igg", 12, EIGHT, id="two", corrects=True, links={"Observation/one"}),
+        measured("igg", 18, EIGHT, id="one", corrects=True, about={"Observation/two"}),
+        measured("igg", 12, EIGHT, id="two", corrects=True, about={"Observation/one"}),
     ]
     assert [each.problem for each in settled(pair)["igg"]] == [Problem.CONFLICT]
 
@@ -330,11 +384,7 @@ def results(draw: st.DrawFn) -> list[Measurement]:
         when = draw(st.sampled_from([after(day), at(day, 8), at(day, 15)]))
         problem = draw(st.sampled_from([None, None, None, Problem.ABSENT, Problem.NO_UNIT]))
         value = draw(st.sampled_from(VALUES))
-        links = draw(
-            st.sets(
-                st.sampled_from([*(f"Observation/{each}" for each in names if each != name), "Specimen/5"])
-            )
-        )
+        others = [f"Observation/{each}" for each in names if each != name]
         made.append(
             measured(
                 draw(st.sampled_from(["igg", "esr"])),
@@ -343,7 +393,8 @@ def results(draw: st.DrawFn) -> list[Measurement]:
                 id=name,
                 problem=problem,
                 corrects=draw(st.booleans()),
-                links=links,
+                links=draw(st.sets(st.just("Specimen/5"))),
+                about=draw(st.sets(st.sampled_from([*others, "Observation/gone"]))),
             )
         )
     return made
