@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts check profiles bench lock clean
+.PHONY: help install demo test lint types contracts check profiles docs bench crash lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP) ## Install the locked dependencies and the package into .venv
 $(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or later is needed, and $(PYTHON) is %d.%d." \
+	  " Name another, as in: make $(or $(MAKECMDGOALS),install) PYTHON=python3.11"\
+	  % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
@@ -36,9 +40,17 @@ contracts: $(STAMP) ## Check that no floor of the house leans on one above it
 profiles: $(STAMP) ## Generate the FHIR package from the domain's codes
 	$(BIN)/python -m fhir_adapter.mapping.profiles profiles/
 
+docs: $(STAMP) ## Refresh the documentation from the code, the protocol file and real runs
+	$(BIN)/python -m tests.docs.generate
+	$(BIN)/python -m tests.docs.test_exactly_once
+
 bench: $(STAMP) ## Measure the speed, beside the peers
 	$(BIN)/python -m benchmarks.mapping
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.push --server sekmet
+
+crash: $(STAMP) ## Kill a push again and again, and see whether the promise holds (minutes)
+	$(BIN)/python -m tests.pipeline.crash --server sekmet
 
 check: lint types contracts test ## Everything that CI checks but the demo
 
