@@ -21,7 +21,8 @@ from fhir_adapter.trial.values import Interval, Truth
 
 _NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d\d?)?)\s*(.*)", re.DOTALL)
 _TITRE = re.compile(r"1\s*[:：]\s*(\d+)")
-_MARKS = re.compile(r"[↑↓*]")
+_MARKS = re.compile(r"[↑↓]|^\*|\*(?=\s|$)")
+"""Arrows and asterisks beside an abnormal result; the asterisk of a unit such as 10*9/L is none of them."""
 _COMPARATORS = {"<": "<", "<=": "<=", "≤": "<=", ">": ">", ">=": ">=", "≥": ">="}
 _DIMENSIONLESS = ("", "1", "{score}", "{level}", "{grade}")
 
@@ -109,7 +110,7 @@ def spelled_unit(quantity: Mapping[str, Any]) -> str:
 
 
 def _text(text: str, item: Item, hospital: Hospital, default_unit: str, normal_high: Fraction | None) -> Read:
-    plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).strip()
+    plain = _MARKS.sub("", unicodedata.normalize("NFKC", text).strip()).strip()
     word = folded(plain)
     if word in hospital.words:
         return _word(text, hospital.words[word], item, normal_high)
@@ -132,18 +133,21 @@ def _concept(
 ) -> Read:
     sent = _shown(concept)
     try:
-        if item.kind in (Kind.LEVEL, Kind.SCALE):
+        if item.kind is Kind.LEVEL:
             level = hospital.target("levels", concept)
-            return _number(sent, Fraction(level), "", item.unit, item, hospital)
-        result = hospital.target("findings", concept)
-        return _word(sent, {"positive": True, "negative": False}.get(result), item, normal_high)
+            return _number(sent, Fraction(level), "", "", item, hospital)
+        # A grade in words is no mark on a scale, which only a number says.
+        if item.kind is not Kind.SCALE:
+            result = hospital.target("findings", concept)
+            return _word(sent, {"positive": True, "negative": False}.get(result), item, normal_high)
     except UnknownCode:
-        text = concept.get("text") or concept.get("display")
-        if isinstance(text, str):
-            return _text(text, item, hospital, default_unit, normal_high)
-        return Read(sent, problem=Problem.UNREADABLE)
+        pass
     except AmbiguousCode:
         return Read(sent, problem=Problem.UNREADABLE)
+    text = concept.get("text") or concept.get("display")
+    if isinstance(text, str):
+        return _text(text, item, hospital, default_unit, normal_high)
+    return Read(sent, problem=Problem.UNREADABLE)
 
 
 def _shown(concept: Mapping[str, Any]) -> str:
@@ -152,10 +156,10 @@ def _shown(concept: Mapping[str, Any]) -> str:
 
 
 def _word(sent: str, answer: Truth, item: Item, normal_high: Fraction | None) -> Read:
-    """Present or absent. Of a quantity, a word says on which side of the printed limit it lies."""
+    """Present or absent. Of a quantity with such results, a word says on which side of its limit it lies."""
     if item.kind is Kind.FINDING:
         return Read(sent, found=answer)
-    if item.kind is not Kind.QUANTITY or answer is None:
+    if not item.worded or answer is None:
         return Read(sent, problem=Problem.UNREADABLE)
     value = None
     if normal_high is not None:
@@ -167,9 +171,9 @@ def _ratio(ratio: Mapping[str, Any], item: Item) -> Read:
     parts = [ratio.get(name, {}) for name in ("numerator", "denominator")]
     numbers = [part.get("value") if isinstance(part, dict) else None for part in parts]
     sent = f"{numbers[0]}:{numbers[1]}"
-    if item.kind is not Kind.TITRE or numbers[0] != 1 or not is_number(numbers[1]):
-        return Read(sent, problem=Problem.UNREADABLE)
     comparator = str(parts[1].get("comparator", ""))
+    if item.kind is not Kind.TITRE or numbers[0] != 1 or not is_number(numbers[1]) or numbers[1] <= 0:
+        return Read(sent, problem=Problem.UNREADABLE)
     return Read(sent, value=_interval(comparator, Fraction(numbers[1])))
 
 
@@ -181,7 +185,7 @@ def _number(
         if comparator or hospital.unit(spelled) not in _DIMENSIONLESS or number not in item.levels:
             return Read(sent, problem=Problem.INVALID_LEVEL)
         return Read(sent, value=_interval("", number))
-    if item.kind not in (Kind.QUANTITY, Kind.SCALE):
+    if item.kind not in (Kind.QUANTITY, Kind.SCALE) or (comparator == "<" and number <= 0):
         return Read(sent, problem=Problem.UNREADABLE)
     if not spelled:
         return Read(sent, problem=Problem.NO_UNIT)
@@ -217,8 +221,10 @@ def _believable(value: Interval, item: Item) -> bool:
 def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, unit: str) -> Interval | None:
     """The laboratory's own range of a result, in the canonical unit; ``unit`` is the result's.
 
-    Only a range for normal persons counts, and one whose unit converts; a range in words is none.
+    Only a range for normal persons counts, and one whose unit converts; a range in words is none. Where
+    several differ, as for men and women, it is not known whose this is: none.
     """
+    ranges = set()
     for given in listed(element, "referenceRange"):
         kind = listed(given["type"], "coding") if isinstance(given.get("type"), dict) else []
         if kind and all(coding.get("code") != "normal" for coding in kind):
@@ -226,8 +232,8 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
         low = _limit(given.get("low"), item, hospital, unit)
         high = _limit(given.get("high"), item, hospital, unit)
         if low is not None or high is not None:
-            return Interval(low, high)
-    return None
+            ranges.add(Interval(low, high))
+    return ranges.pop() if len(ranges) == 1 else None
 
 
 def _limit(quantity: object, item: Item, hospital: Hospital, unit: str) -> Fraction | None:

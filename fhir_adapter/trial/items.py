@@ -37,7 +37,8 @@ class Item:
 
     ``unit`` is the canonical UCUM unit, ``factors`` leads every accepted unit to it. ``low`` and
     ``high`` bound what can be believed in the canonical unit; outside, the value is refused rather
-    than guessed at. ``levels`` are the allowed grades of a LEVEL.
+    than guessed at. ``levels`` are the allowed grades of a LEVEL. ``worded`` is a QUANTITY that laboratories
+    also report as positive or negative.
     """
 
     code: str
@@ -48,6 +49,7 @@ class Item:
     low: Fraction | None = None
     high: Fraction | None = None
     levels: tuple[int, ...] = ()
+    worded: bool = False
 
 
 _PER = Fraction
@@ -87,10 +89,19 @@ def _quantity(
     factors: Mapping[str, Fraction] | None = None,
     low: int | Fraction | None = 0,
     high: int | Fraction | None = None,
+    *,
+    worded: bool = False,
 ) -> Item:
     bound = {key: None if value is None else Fraction(value) for key, value in (("low", low), ("high", high))}
     return Item(
-        code, display, Kind.QUANTITY, unit, factors or {unit: Fraction(1)}, bound["low"], bound["high"]
+        code,
+        display,
+        Kind.QUANTITY,
+        unit,
+        factors or {unit: Fraction(1)},
+        bound["low"],
+        bound["high"],
+        worded=worded,
     )
 
 
@@ -204,7 +215,7 @@ def _all_items() -> list[Item]:
         _quantity("igg", "Immunoglobulin G", "g/L", _MASS_PER_VOLUME, high=100),
         _quantity("iga", "Immunoglobulin A", "g/L", _MASS_PER_VOLUME, high=100),
         _quantity("igm", "Immunoglobulin M", "g/L", _MASS_PER_VOLUME, high=100),
-        _quantity("rheumatoid-factor", "Rheumatoid factor", "[IU]/mL", _IU),
+        _quantity("rheumatoid-factor", "Rheumatoid factor", "[IU]/mL", _IU, worded=True),
         _quantity("c3", "Complement C3", "g/L", _MASS_PER_VOLUME, high=10),
         _quantity("c4", "Complement C4", "g/L", _MASS_PER_VOLUME, high=10),
         _quantity("ch50", "Total complement CH50", "U/mL", {"U/mL": Fraction(1), "[CH50'U]/mL": Fraction(1)}),
@@ -243,7 +254,7 @@ def _all_items() -> list[Item]:
         _finding("anti-ssa", "Anti-SSA/Ro"),
         _finding("anti-ssb", "Anti-SSB/La"),
         _finding("hbsag", "Hepatitis B surface antigen"),
-        _quantity("hbsab", "Hepatitis B surface antibody", "m[IU]/mL", _MILLI_UNITS),
+        _quantity("hbsab", "Hepatitis B surface antibody", "m[IU]/mL", _MILLI_UNITS, worded=True),
         _finding("hbcab", "Hepatitis B core antibody"),
         _finding("hcv-ab", "Hepatitis C antibody"),
         _finding("hiv", "HIV antigen and antibody"),

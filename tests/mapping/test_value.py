@@ -152,6 +152,14 @@ def ratio(numerator: int, denominator: int, **more: str) -> Json:
     return {"valueRatio": {"numerator": {"value": numerator}, "denominator": {"value": denominator, **more}}}
 
 
+GRADE: Json = {"valueCodeableConcept": coded("https://w3id.org/fhir-adapter/CodeSystem/levels", "3")}
+GRADE_TEXT: Json = {
+    "system": "https://w3id.org/fhir-adapter/CodeSystem/levels",
+    "code": "3",
+    "display": "High",
+}
+
+
 # -------------------------------------------------------------------- what is refused, and never guessed
 
 
@@ -192,6 +200,16 @@ def ratio(numerator: int, denominator: int, **more: str) -> Json:
         ("essdai-renal", quantity(2, "1", comparator="<"), Problem.INVALID_LEVEL, "a level is exact"),
         (SUBMANDIBULAR, {"valueInteger": 2}, Problem.INVALID_LEVEL, "§4: 0 or 1"),
         ("hocevar-total", {"valueInteger": 49}, Problem.INVALID_LEVEL, "§4: 0 to 48"),
+        ("salivary-flow", {"valueString": "<0 mL/min"}, Problem.UNREADABLE, "nothing lies below 0"),
+        ("igg", quantity(0, "g/L", comparator="<"), Problem.UNREADABLE, "nothing lies below 0"),
+        ("physician-global", GRADE, Problem.UNREADABLE, "§6.2 a: a grade is no mark of 0 to 100 mm"),
+        ("esspri-pain", GRADE, Problem.UNREADABLE, "§2: a grade is no mark of 0 to 10"),
+        ("esspri-pain", {"valueCoding": GRADE_TEXT}, Problem.UNREADABLE, "a word"),
+        ("esspri-pain", {"valueCodeableConcept": {"text": "7"}}, Problem.NO_UNIT, "§14.6"),
+        ("esr", {"valueString": "positive"}, Problem.UNREADABLE, "§9: no result of an ESR"),
+        ("schirmer-right", {"valueString": "negative"}, Problem.UNREADABLE, "§9"),
+        ("igg", {"valueCodeableConcept": coded(SCT, "10828004")}, Problem.UNREADABLE, "§9: positive"),
+        ("ana-titre", ratio(1, 0, comparator="<"), Problem.UNREADABLE, "nothing lies below 0"),
         ("ana-titre", ratio(2, 320), Problem.UNREADABLE, "1:n"),
         ("ana-titre", quantity(320, "1"), Problem.UNREADABLE, "1:n"),
     ],
@@ -269,6 +287,21 @@ def test_results_as_text(text: str, known: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["5.2 10*9/L", "5.2* 10*9/L", "5.2 10*9/L *", "*5.2 10*9/L ↓", " ＊5.2 10*9/L"]
+)
+def test_the_asterisk_of_a_unit_is_no_mark(text: str) -> None:
+    assert read("wbc", {"valueString": text}).value == interval("5.2")
+
+
+def test_a_number_with_its_unit_as_the_text_of_a_concept() -> None:
+    assert read("physician-global", {"valueCodeableConcept": {"text": "6 cm"}}).value == interval(60)
+
+
+def test_at_most_zero_is_zero() -> None:
+    assert read("salivary-flow", {"valueString": "<=0 mL/min"}).value == interval(0)
+
+
+@pytest.mark.parametrize(
     ("item", "text", "limit", "found", "known", "why"),
     [
         ("anti-ssa", "阳性", None, True, None, "§9"),
@@ -282,6 +315,7 @@ def test_results_as_text(text: str, known: str) -> None:
         ("rheumatoid-factor", "阴性", "20", False, Interval(Fraction(0), Fraction(20)), "within the range"),
         ("rheumatoid-factor", "阳性", "20", True, Interval(Fraction(20), None, low_open=True), "above it"),
         ("rheumatoid-factor", "阴性", None, False, None, "negative, with no limit printed"),
+        ("hbsab", "阳性", None, True, None, "§9: positive, with no limit printed"),
     ],
 )
 def test_words(
@@ -346,6 +380,8 @@ def test_titres(value: Json, known: str) -> None:
 # --------------------------------------------------------------------------------- the laboratory's range
 
 
+MEN = {"high": {"value": 16, "unit": "g/L"}, "appliesTo": [{"text": "M"}]}
+WOMEN = {"high": {"value": 18, "unit": "g/L"}, "appliesTo": [{"text": "F"}]}
 TREATMENT = {"type": coded("urn:x", "treatment"), "high": {"value": 5, "unit": "g/L"}}
 
 
@@ -369,6 +405,9 @@ TREATMENT = {"type": coded("urn:x", "treatment"), "high": {"value": 5, "unit": "
             ],
             "g/L", (None, "16"), "the one for normal persons",
         ),
+        ([MEN, WOMEN], "g/L", None, "whose range it is is not known"),
+        ([WOMEN, MEN], "g/L", None, "in any order"),
+        ([MEN, {"high": {"value": 1600, "unit": "mg/dL"}}], "g/L", (None, "16"), "equal ones are one"),
         ([], "g/L", None, "none"),
     ],
 )  # fmt: skip
