@@ -180,9 +180,13 @@ def ever(
     return last[1], [last]
 
 
-def said(record: Record, code: str, end: date) -> tuple[Truth, list[Judged]]:
-    """The latest answer of a person up to a day; two different ones at one time are none."""
-    asked = [each for each in record.statements if each.code == code and each.at.last <= end]
+def said(record: Record, code: str, end: date, start: date = date.min) -> tuple[Truth, list[Judged]]:
+    """The latest answer of a person in a window; two different ones at one time are none."""
+    asked = [
+        each
+        for each in record.statements
+        if each.code == code and start <= each.at.first and each.at.last <= end
+    ]
     if not asked:
         return None, []
     time = max(each.at.order for each in asked)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_adapter.conduct.answers import REMARKS, Answer, Verdict, verdict
 from fhir_adapter.conduct.eligibility import judge
@@ -75,6 +77,49 @@ def test_order_does_not_matter(criterion: str, case: Mapping[str, Any]) -> None:
         reversed(lines), consent=of_case(case).subject.consent, pulled=case.get("pulled", EVERY_TYPE)
     )
     assert answers(of_case(case)) == answers(shuffled)
+
+
+OPEN = {
+    "order antibacterial 2024-03-10..2024-03-15": (" parenteral", " oral"),
+    "order antiviral 2024-03-10.. oral": (" for B25.9", " for J06.9"),
+    "order prednisone 2023-03-10.. oral": (" for M35.0", " for J45.9"),
+    "stay 2024-03-01..2024-03-05 unstated": ("infection", "other"),
+    "vaccine 2024-03-01 unknown": ("live", "dead"),
+    "vaccine 2024 live": ("-03", "-11"),
+    "lab 2024-03-20 hcv-ab indeterminate": ("positive", "negative"),
+    "lab 2024-03-20 igra indeterminate": ("positive", "negative"),
+    "lab 2024-05-10 igg <5": ("3.9", "4.1"),
+    "says 2024-03-20 other-trial unsure": ("yes", "no"),
+    "says 2024-03-20 suppressive-therapy unsure": ("yes", "no"),
+    "says 2024-03-20 steroid-for-other-disease unsure": ("yes", "no"),
+    "says 2024-03-20 eye-symptoms unsure": ("yes", "no"),
+    "diagnosis D83.1 since 2024": ("-02-01", "-05-01"),
+    "diagnosis A15.0 since 2024": ("-02-01", "-05-01"),
+    "born 2019": ("-01-05", "-11-05"),
+    "order rituximab ..2023-11-01 parenteral": (),
+    "order methotrexate .. oral": (),
+}
+"""Facts with something left open, and what it may turn out to be: put behind, or instead of the last word."""
+INSTEAD = ("unstated", "unknown", "indeterminate", "unsure", "<5")
+
+
+def _filled(line: str, choice: str) -> str:
+    if line == "vaccine 2024 live":
+        return f"vaccine 2024{choice}-01 live"
+    word = line.split()[-1]
+    return line.removesuffix(word) + choice if word in INSTEAD else line + choice
+
+
+@given(data=st.data())
+def test_what_is_decided_stays_decided_once_more_is_known(data: st.DataObject) -> None:
+    """No completion of an open fact turns an answer round; a person may contradict the records."""
+    lines = data.draw(st.lists(st.sampled_from(sorted(OPEN)), unique=True, max_size=8))
+    filled = [_filled(line, data.draw(st.sampled_from(OPEN[line]))) if OPEN[line] else line for line in lines]
+    before, after = answers(record(lines)), answers(record(filled))
+    for criterion, answer in before.items():
+        now = after[criterion]
+        if answer.holds is not None and "contradiction" not in now.remarks:
+            assert now.holds is answer.holds, (criterion, lines, filled)
 
 
 def test_before_the_first_dose_the_day_of_the_run_stands_for_day_0() -> None:
