@@ -526,11 +526,14 @@ def to_itself(call: Exchange) -> str:
 
 
 def refuses(status: int, said: str) -> Scenario:
-    """Every request is refused by ``status`` with these words."""
-    outcome = {
-        "resourceType": "OperationOutcome",
-        "issue": [{"severity": "error", "code": "x", "diagnostics": said}],
+    """Every request is refused by ``status`` with these words, beside its codes."""
+    issue = {
+        "severity": "error",
+        "code": "not-supported",
+        "details": {"coding": [{"code": "MSG_PARAM_UNKNOWN"}, {"code": "no code: Zhang San"}]},
+        "diagnostics": said,
     }
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
     return lambda call: call.answer(status, outcome)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +12,9 @@ import msgspec
 from fhir_adapter.exchange.resource import BYTE_ORDER_MARK, ID, Head, Meta, Received, peek
 
 MAX_TEXT: Final = 200
+DEBUG: Final = "FHIR_ADAPTER_DEBUG"
+"""The environment variable that lets servers' own words into messages; they may name patients."""
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}")
 
 
 class Link(msgspec.Struct):
@@ -62,7 +66,12 @@ class Bundle(msgspec.Struct, rename="camel"):
     entry: list[BundleEntry] = []
 
 
+class _Coding(msgspec.Struct):
+    code: str = ""
+
+
 class _Coded(msgspec.Struct):
+    coding: list[_Coding] = []
     text: str = ""
 
 
@@ -118,12 +127,24 @@ def _issues(body: bytes | msgspec.Raw) -> list[_Issue]:
 
 
 def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
-    """What an OperationOutcome says, cut to 200 characters, without patient data.
+    """What an OperationOutcome says by the codes of its issues, cut to 200 characters.
 
-    Servers quote what they were sent: of a search the ``values`` of its parameters are blanked out, of a
-    transaction (None) whatever stands in quotes.
+    Its words may name patients: they are left out, unless ``DEBUG`` is set. Then of a search the ``values``
+    of its parameters are blanked out, of a transaction (None) whatever stands in quotes.
     """
-    text = " ".join((i.diagnostics or i.details.text or i.code) for i in _issues(body))
+    issues = _issues(body)
+    if os.environ.get(DEBUG):
+        return _cut(_words(issues, values))
+    codes = [code for issue in issues for code in (issue.code, *(each.code for each in issue.details.coding))]
+    return _cut(", ".join(dict.fromkeys(code for code in codes if _CODE.fullmatch(code))))
+
+
+def _cut(text: str) -> str:
+    return text[: MAX_TEXT - 1] + "…" if len(text) > MAX_TEXT else text
+
+
+def _words(issues: Sequence[_Issue], values: Sequence[str] | None) -> str:
+    text = " ".join((i.diagnostics or i.details.text or i.code) for i in issues)
     text = " ".join(text.split())
     if values is None:
         text = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "'…'", text)
@@ -132,7 +153,7 @@ def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
     for part in sorted(parts, key=len, reverse=True):
         if len(part) > 2:
             text = text.replace(part, "…")
-    return text[: MAX_TEXT - 1] + "…" if len(text) > MAX_TEXT else text
+    return text
 
 
 def warned(body: bytes | msgspec.Raw) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
@@ -68,6 +68,11 @@ def query_of_problem(measurement: Measurement) -> Query | None:
         measurement.origins,
         measurement.at,
     )
+
+
+def said_status(status: object, codes: Collection[str]) -> str:
+    """A status for people. What is none of the ``codes`` that FHIR has for it may be anything: not quoted."""
+    return f"the status {status!r}" if isinstance(status, str) and status in codes else "an unknown status"
 
 
 def dated(query: Query, at: Moment | None) -> Query:

@@ -109,7 +109,7 @@ class Hospital:
         return frozenset(
             str(each["value"])
             for each in listed(resource, "identifier")
-            if each.get("system") in systems and each.get("value")
+            if str(each.get("system")) in systems and each.get("value")
         )
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from fhir_adapter.mapping import reference, when
-from fhir_adapter.mapping.context import Context, Mapped, dated, query
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, said_status
 from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, concept_of, listed
 from fhir_adapter.mapping.value import is_number
 from fhir_adapter.trial.items import NOT_USED
@@ -24,6 +24,9 @@ _STATUSES = {
     "stopped": DoseStatus.STOPPED,
     "not-done": DoseStatus.NOT_DONE,
 }
+
+STATUSES = (*_STATUSES, "on-hold", "unknown", "entered-in-error")
+"""MedicationAdministration.status of R4."""
 
 Medications = Mapping[str, Mapping[str, Any]]
 """The Medications of a source by each of their names (``reference.own_names``)."""
@@ -60,7 +63,7 @@ def read(resource: Mapping[str, Any], medications: Medications, context: Context
     known = _STATUSES.get(str(status))
     if known is None or (at.first != at.last and not at.instant):
         text = (
-            f"The administration has the status {status!r}; say whether it was given."
+            f"The administration has {said_status(status, STATUSES)}; say whether it was given."
             if known is None
             else "The date of the administration is not a day; say on which day it was given."
         )

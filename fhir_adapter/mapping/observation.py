@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir_adapter.mapping import reference, value, when
-from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem, said_status
 from fhir_adapter.mapping.hospital import AmbiguousCode, Hospital, UnknownCode, concept_of, listed
 from fhir_adapter.trial.items import ITEMS, NOT_USED, SITED, Item, Kind
 from fhir_adapter.trial.types import Measurement, QueryKind, Rating
@@ -16,6 +16,8 @@ COUNTING = ("final", "amended", "corrected")
 """Results with these statuses count (dossier §13)."""
 NEVER_WERE = ("cancelled", "entered-in-error")
 """Results with these are as if they never were; any other status is reported and does not count."""
+STATUSES = (*COUNTING, *NEVER_WERE, "registered", "preliminary", "unknown")
+"""Observation.status of R4."""
 
 
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
@@ -67,7 +69,7 @@ def _read_one(
             return
         name = sided
     if resource.get("status") not in COUNTING:
-        text = f"The result has the status {resource.get('status')!r} and does not count."
+        text = f"The result has {said_status(resource.get('status'), STATUSES)} and does not count."
         mapped.queries.append(dated(query(context, name, QueryKind.NOT_FINAL, text), at))
         return
     if at is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir_adapter.mapping import when
-from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem, said_status
 from fhir_adapter.mapping.hospital import UnknownCode, listed
 from fhir_adapter.mapping.observation import measured
 from fhir_adapter.trial.items import ITEMS, NOT_USED
@@ -14,6 +14,9 @@ from fhir_adapter.trial.types import QueryKind
 from fhir_adapter.trial.values import Moment
 
 COUNTING = ("completed", "amended")
+"""Forms with these statuses count."""
+STATUSES = (*COUNTING, "in-progress", "stopped", "entered-in-error")
+"""QuestionnaireResponse.status of R4."""
 
 
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
@@ -38,7 +41,7 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
         if name == NOT_USED:
             continue
         if status not in COUNTING:
-            text = f"The form has the status {status!r} and does not count."
+            text = f"The form has {said_status(status, STATUSES)} and does not count."
             mapped.queries.append(dated(query(context, name, QueryKind.NOT_FINAL, text), at))
             continue
         if at is None:
