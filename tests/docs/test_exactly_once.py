@@ -30,6 +30,8 @@ def refreshed(page: str) -> str:
         here = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         with running_sekmet(home / "server") as base, patch.dict(os.environ, here):
             found = console.refreshed(page.replace(ADDRESS, base), home / "repository")
+        if "Traceback" in found or "fault of fhir-adapter itself" in found:
+            raise RuntimeError("A command of the page failed.")
         return found.replace(base, ADDRESS)
 
 
