@@ -308,12 +308,12 @@ def test_a_shared_number_ties_results_of_one_moment(
     assert [each.sent for each in settled(pair)["igg"]] == standing, why
 
 
-@pytest.mark.parametrize("tie", [{"about": {"Observation/1"}}, {"links": {"urn:lab|A-77"}}])
-def test_a_correction_leaves_other_sources_alone(tie: dict[str, set[str]]) -> None:
+@pytest.mark.parametrize(("about", "links"), [({"Observation/1"}, set()), (set(), {"urn:lab|A-77"})])
+def test_a_correction_leaves_other_sources_alone(about: set[str], links: set[str]) -> None:
     """§14.4: ids and numbers mean something within their source only."""
     pair = [
         measured("igg", 18, EIGHT, id="1", source="one", links={"urn:lab|A-77"}),
-        measured("igg", 12, EIGHT, id="7", source="two", corrects=True, **tie),
+        measured("igg", 12, EIGHT, id="7", source="two", corrects=True, about=about, links=links),
     ]
     for order in permutations(pair):
         assert [each.problem for each in settled(order)["igg"]] == [Problem.CONFLICT]
