@@ -13,6 +13,7 @@ from fhir_adapter.exchange.resource import decode
 from fhir_adapter.mapping import patient, research_subject, when
 from fhir_adapter.mapping.hospital import Hospital
 from fhir_adapter.mapping.patient import Patients
+from fhir_adapter.mapping.reference import base_of
 from fhir_adapter.study import Study
 from fhir_adapter.trial.types import Query, QueryKind, Subject
 from fhir_adapter.workspace import Stored
@@ -120,14 +121,14 @@ def from_resources(
     names = {f"{system}|{value}"}
     for stored in studies:
         document = decode(stored.body)
-        own = research_subject.study_names(document)
+        own = research_subject.study_names(document, stored.origin.url)
         if f"{system}|{value}" in own:
             names.update(own)
     named, findings = [], []
     for stored in subjects:
         document = decode(stored.body)
         if document.get("status") == "entered-in-error" or not research_subject.belongs(
-            document, frozenset(names)
+            document, frozenset(names), base_of(stored.origin.url)
         ):
             continue
         found = research_subject.read(

@@ -297,7 +297,7 @@ def _merged_into(received: Received) -> list[str]:
     return [
         name.removeprefix("Patient/")
         for link in listed(decode(received.body), "link")
-        for name in reference.names(link.get("other"))
+        for name in reference.names(link.get("other"), reference.base_of(received.url))
         if name.startswith("Patient/")
     ]
 
@@ -328,11 +328,12 @@ def _pull_clinical(
 
     def wanted(received: Received) -> bool:
         """Whether it is of a participant, not one of our own outcomes, and not from after a withdrawal."""
+        base = reference.base_of(received.url)
         top = head(received.body)
         if top is None:
             subject_of = decode(received.body).get("subject")
-            return found.of(source, reference.names(subject_of)) is not None
-        names = reference.names(top.subject.document()) if top.subject else []
+            return found.of(source, reference.names(subject_of, base)) is not None
+        names = reference.names(top.subject.document(), base) if top.subject else []
         subject = found.of(source, names)
         if subject is None or top.ours:
             return False
@@ -421,8 +422,13 @@ def _instant(moment: datetime) -> str:
 
 def _pull_medications(intake: _Intake) -> None:
     """The Medications that the administrations refer to."""
-    administrations = [decode(stored.body) for stored in intake.stored("MedicationAdministration")]
-    names = {name for each in administrations for name in reference.names(each.get("medicationReference"))}
+    names = {
+        name
+        for stored in intake.stored("MedicationAdministration")
+        for name in reference.names(
+            decode(stored.body).get("medicationReference"), reference.base_of(stored.origin.url)
+        )
+    }
     if isinstance(intake.place, Folder):
 
         def known(received: Received) -> bool:

@@ -62,7 +62,7 @@ class Scored:
 
     def dosed(self, subject: str) -> bool:
         """Whether the participant received a dose of a study drug (§13: only they count in a rate)."""
-        return any(dose.given and dose.drug in ("rituximab", "belimumab") for dose in self.doses[subject])
+        return subject in self.assessments and self.assessments[subject].dosed
 
 
 def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date) -> Scored:
@@ -126,10 +126,11 @@ class Reader:
         sieve = Sieve(self.hospital)
         for type in CLINICAL:
             for stored in self.workspace.current(self.source, type):
-                unasked = sieve.unasked(stored.body) if type == "Observation" else None
+                base = refer.base_of(stored.origin.url)
+                unasked = sieve.unasked(stored.body, base) if type == "Observation" else None
                 if unasked is None:
                     document = decode(stored.body)
-                    subject = self.roster.of(self.source, refer.names(document.get("subject")))
+                    subject = self.roster.of(self.source, refer.names(document.get("subject"), base))
                     if subject is not None:
                         found = self.read(document, stored, subject)
                         self.unknown.update((type, code) for code in found.unknown_codes)

@@ -15,9 +15,6 @@ from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Outcome
 
-ENDED = ("off-study", "withdrawn", "follow-up")
-"""Statuses of participants who will not receive a first dose any more."""
-
 
 @dataclass(frozen=True, slots=True)
 class MeanChange:
@@ -58,7 +55,7 @@ def rates(scored: Scored, protocol: Protocol) -> Rates | None:
         return None
     dosed = [each for id, each in responses.items() if scored.dosed(id)]
     main = response_rates(dosed)
-    never = sum(not scored.dosed(id) and scored.subjects[id].status in ENDED for id in responses)
+    never = sum(not scored.dosed(id) and scored.subjects[id].ended for id in responses)
     enrolled = rate(
         "all enrolled (ended without a dose counts as non-response)", main[0].responders, main[0].n + never
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, salivary_flow, schirmer, star
-from fhir_adapter.trial.items import OutcomeCode
+from fhir_adapter.trial.items import STUDY_DRUGS, OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, Problem, Subject
 from fhir_adapter.trial.windows import Evidence, anchors, course, evidence, settled
@@ -18,11 +18,16 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The outcomes of one participant, the evidence of each visit, and the results that contradict others."""
+    """The outcomes of one participant, the evidence of each visit, and the results that contradict others.
+
+    ``dosed`` says whether a study drug was given, on or after consent: only then does the participant count
+    in a rate (dossier §13).
+    """
 
     outcomes: tuple[Outcome, ...]
     visits: Mapping[str, Evidence]
     conflicts: tuple[Measurement, ...]
+    dosed: bool
 
 
 def assess(
@@ -47,13 +52,16 @@ def assess(
         replace(outcome, components=(*outcome.components, *_alternatives(key, scored, protocol)))
         for key, outcome in scored[default].items()
     ]
+    # What was given before consent is history (§14.5).
+    studied = [dose for dose in given if subject.consent is None or dose.day >= subject.consent]
+    dosed = any(dose.given and dose.drug in STUDY_DRUGS for dose in studied)
+    if dosed and subject.ended:
+        outcomes = [response.failed(each) if each.code == OutcomeCode.RESPONSE else each for each in outcomes]
     if protocol.calendar is not None:
-        # What was given before consent is history (§14.5).
-        studied = [dose for dose in given if subject.consent is None or dose.day >= subject.consent]
         flags = ("no-consent-date",) if subject.consent is None and course(given, "rituximab") else ()
         outcomes.append(calendar.score(subject.id, studied, found, protocol, protocol.calendar, flags))
     conflicts = (each for group in usable.values() for each in group if each.problem is Problem.CONFLICT)
-    return Assessment(tuple(outcomes), by_anchor[default], tuple(conflicts))
+    return Assessment(tuple(outcomes), by_anchor[default], tuple(conflicts), dosed)
 
 
 def _visits(

@@ -279,3 +279,16 @@ def _reason(
     inputs = [item for items in INPUTS.values() for item in items]
     nothing = not (baseline.of(inputs) and followup.of(inputs))
     return ("not-assessed" if nothing else "missing-input"), f"undetermined: {open_ones}"
+
+
+def failed(outcome: Outcome) -> Outcome:
+    """The response of a treated participant who ended and whose visit can never fall due.
+
+    The dose that the visit is counted from was not given and will not be: the response stays open, which is
+    a failure in the main set (dossier §6.3, §13). Other responses are as they were.
+    """
+    if outcome.reason != "no-anchor":
+        return outcome
+    open_ones = {each.name: each for each in _sensitivities(None, None)}
+    components = tuple(open_ones.get(each.name, each) for each in outcome.components)
+    return replace(outcome, result="undetermined", components=components)

@@ -278,6 +278,9 @@ DRUGS: Mapping[str, str] = {
 }
 """Drugs by code: the two study treatments, and the one that makes an IgG unusable (dossier §6.2 c)."""
 
+STUDY_DRUGS = ("rituximab", "belimumab")
+"""The drugs whose doses make a participant one of the treated."""
+
 SITED: Mapping[str, Mapping[str, str]] = {
     "schirmer": {eye: f"schirmer-{eye}" for eye in EYES},
     "ocular-staining": {eye: f"ocular-staining-{eye}" for eye in EYES},

@@ -134,6 +134,11 @@ class Subject:
     patients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the treatment is over: no dose and no visit will follow that is not planned yet."""
+        return self.status in ("off-study", "withdrawn", "follow-up")
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:

@@ -11,7 +11,9 @@ import pytest
 
 from fhir_adapter.errors import StudyFileError
 from fhir_adapter.pipeline.run import Report, run
+from fhir_adapter.scores.rate import response_rates
 from fhir_adapter.study import read_study
+from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import QueryKind
 from tests.hospital import generator
 from tests.hospital.study import AS_OF, write_study
@@ -170,3 +172,53 @@ def test_two_contents_that_nothing_orders_are_a_finding(home: Path) -> None:
     assert report.pulled is not None
     assert [finding.element for finding in report.pulled[0].findings] == ["meta"]
     assert [each.new for each in (scored(home).pulled or ())] == [0, 0]
+
+
+def only_drug(home: Path, drug: str) -> None:
+    """Leave the doses of one drug, whatever its codes are."""
+    found = scored(home).scored
+    assert found is not None
+    kept = {
+        origin.id
+        for doses in found.doses.values()
+        for dose in doses
+        if dose.drug == drug
+        for origin in dose.origins
+    }
+    change(
+        home / "hospital" / "MedicationAdministration.ndjson",
+        lambda resources: [each for each in resources if each["id"] in kept],
+    )
+
+
+def status(home: Path, value: str) -> None:
+    change(
+        home / "hospital" / "ResearchSubject.ndjson",
+        lambda resources: [{**each, "status": value} for each in resources],
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "counted"), [("off-study", "undetermined", 2), ("on-study", None, 0)]
+)
+def test_treated_without_rituximab(home: Path, state: str, result: str | None, counted: int) -> None:
+    """§13, §14.8: whoever had a dose and ended counts, as a failure; who is on study does not yet."""
+    only_drug(home, "belimumab")
+    status(home, state)
+    report = scored(home)
+    assert report.scored is not None
+    responses = report.scored.outcomes(OutcomeCode.RESPONSE, "week-28")
+    assert {each.result for each in responses.values()} == {result}
+    main = response_rates(each for id, each in responses.items() if report.scored.dosed(id))[0]
+    assert (main.responders, main.n) == (0, counted)
+
+
+def test_a_dose_from_before_consent_treats_nobody(home: Path) -> None:
+    only_drug(home, "rituximab")
+    change(
+        home / "hospital" / "ResearchSubject.ndjson",
+        lambda resources: [{**each, "period": {"start": "2025-12-31"}} for each in resources],
+    )
+    report = scored(home)
+    assert report.scored is not None
+    assert not any(report.scored.dosed(id) for id in report.scored.assessments)

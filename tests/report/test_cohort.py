@@ -65,12 +65,13 @@ def test_the_rates_are_those_worked_out_by_hand(cohort: Cohort) -> None:
 def test_all_enrolled_counts_who_ended_without_a_dose(cohort: Cohort) -> None:
     scored, main = cohort.scored, COHORT["main"]
     assert _found(cohort).enrolled.n == main["of"]
+    untreated = dataclasses.replace(scored.assessments["JSS-05"], dosed=False)
     for status, more in (("withdrawn", 1), ("on-study", 0)):
         subject = dataclasses.replace(scored.subjects["JSS-05"], status=status)
         changed = dataclasses.replace(
             scored,
             subjects={**scored.subjects, "JSS-05": subject},
-            doses={**scored.doses, "JSS-05": ()},
+            assessments={**scored.assessments, "JSS-05": untreated},
         )
         found = rates.rates(changed, cohort.study.protocol)
         assert found is not None
