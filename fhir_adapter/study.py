@@ -233,7 +233,8 @@ def read_protocol(path: Path) -> Protocol:
                 remedy=f"Visits are: {', '.join(visits)}.",
             )
     _complete(outcomes, visits, path)
-    head = document["protocol"]
+    head, calendar = document["protocol"], document.get("calendar")
+    last_day = max(visit.day for visit in visits.values())
     return Protocol(
         id=head["id"],
         registry=head["registry"],
@@ -248,7 +249,7 @@ def read_protocol(path: Path) -> Protocol:
         hocevar=_rule(HocevarRule, outcomes.get("hocevar")),
         star=_rule(StarRule, outcomes.get("star")),
         response=_rule(ResponseRule, outcomes.get("response")),
-        calendar=_rule(CalendarRule, document.get("calendar")),
+        calendar=_rule(CalendarRule, calendar and {**calendar, "last_day": last_day}),
         digest=_digest(text),
     )
 
@@ -291,7 +292,10 @@ def _rule(kind: type[_Rule], table: Mapping[str, Any] | None) -> _Rule | None:
         fields["visits"] = tuple(fields["visits"])
     for name, reading in table.get("readings", {}).items():
         fields[_READING_FIELDS.get(name, f"{name}_reading")] = _reading(reading)
-    whole = {"threshold", "rituximab_gap", "belimumab_after_rituximab", "belimumab_gap", "last_day"}
+    whole = {
+        "threshold", "immunoglobulin_months", "rituximab_gap", "belimumab_after_rituximab", "belimumab_gap",
+        "last_day",
+    }  # fmt: skip
     return kind(**{key: int(value) if key in whole else value for key, value in fields.items()})
 
 

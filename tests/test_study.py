@@ -203,6 +203,13 @@ def test_an_outcome_that_the_trial_does_not_ask_for(tmp_path: Path) -> None:
     assert protocol(PROTOCOL[:start] + PROTOCOL[end:], tmp_path).hocevar is None
 
 
+def test_the_calendar_ends_with_the_last_visit(tmp_path: Path) -> None:
+    """§13: the day of week 28 stands once."""
+    read = protocol(changed(PROTOCOL, "day = 196", "day = 168"), tmp_path)
+    assert read.calendar is not None
+    assert read.calendar.last_day == 168
+
+
 BOTH = 'visits = ["baseline", "week-28"]'
 STAR_VISITS = 'visits = ["week-28"]'
 
@@ -244,7 +251,9 @@ STAR_VISITS = 'visits = ["week-28"]'
         (BOTH, "visits = []", "outcomes.essdai.visits", ["non-empty"]),
         ("before = 14", "before = -1", "visits.week-28.before", ["-1 is not allowed", "at least 0"]),
         ("day = 196", "", "visits.week-28", ["'day' is missing"]),
-        ("belimumab_gap", "belimumab_gap = 0", "calendar.belimumab_gap", ["0 is not allowed", "at least 1"]),
+        ("belimumab_gap", "belimumab_gap = 0", "calendar.belimumab_gap", ["0 is not allowed", "at least 7"]),
+        ("threshold = 5", "threshold = 0", "outcomes.star.threshold", ["0 is not allowed", "at least 1"]),
+        ("threshold = 3", "threshold = 0", "outcomes.response.threshold", ["0 is not allowed", "at least 1"]),
         ('id = "NCT06410833"', "", "protocol", ["'id' is missing"]),
         ("[outcomes.esspri]", "[outcomes.cress]", "outcomes", ["'cress' is not known", "esspri"]),
     ],

@@ -107,11 +107,12 @@ def _scored(
             pair = _pair(found, OutcomeCode.ESSPRI, base, name)
             keep(esspri.score_change(*pair, protocol.esspri))
     if protocol.schirmer:
+        rise = protocol.response.schirmer_rise if protocol.response else None
         for name in protocol.schirmer.visits:
             keep(schirmer.score(visits[name], protocol.schirmer))
         for name in followups(protocol.schirmer.visits):
             pair = _pair(found, OutcomeCode.SCHIRMER, base, name)
-            keep(schirmer.score_change(before, visits[name], *pair, protocol.schirmer))
+            keep(schirmer.score_change(before, visits[name], *pair, protocol.schirmer, rise))
     if protocol.salivary_flow:
         for name in protocol.salivary_flow.visits:
             keep(salivary_flow.score(visits[name], protocol.salivary_flow))

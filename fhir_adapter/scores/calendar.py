@@ -1,8 +1,8 @@
 """The study treatment's calendar: doses given, and the days that follow from them.
 
 Rituximab weekly, two to four doses; belimumab 28 days after the last rituximab and every 28 days while
-on or before week 28 of the anchor. Week 28 is day 196 after the anchor: A first rituximab (default),
-B last rituximab, C first belimumab. Dossier §7.
+on or before week 28, the last visit. It is counted from the anchor: A first rituximab (default), B last
+rituximab, C first belimumab. Dossier §7.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 
+from fhir_adapter.trial.components import MOST_BELIMUMAB_DUE
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import CalendarRule, Protocol
 from fhir_adapter.trial.types import Component, Dose, DoseStatus, Outcome, gathered
@@ -20,22 +21,19 @@ VISIT = "study"
 """The calendar speaks of the whole study, not of one visit."""
 
 
-def rituximab_days(first: date, doses: int, rule: CalendarRule) -> list[date]:
-    """The planned days of so many weekly doses."""
-    return [first + timedelta(days=rule.rituximab_gap * number) for number in range(doses)]
-
-
 def week_28(anchor: date, rule: CalendarRule) -> date:
     """The target day of the last visit."""
     return anchor + timedelta(days=rule.last_day)
 
 
 def belimumab_days(last_rituximab: date, anchor: date, rule: CalendarRule) -> list[date]:
-    """The planned days of belimumab, up to and including the last day of the study."""
+    """The planned days of belimumab, up to and including the last day of the study; at most as many as have
+    names (``MOST_BELIMUMAB_DUE``).
+    """
     end = week_28(anchor, rule)
     day = last_rituximab + timedelta(days=rule.belimumab_after_rituximab)
-    days = []
-    while day <= end:
+    days: list[date] = []
+    while day <= end and len(days) < MOST_BELIMUMAB_DUE:
         days.append(day)
         day += timedelta(days=rule.belimumab_gap)
     return days

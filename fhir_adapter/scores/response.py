@@ -1,7 +1,7 @@
 """The trial's composite response: how many of five indicators improved from baseline to week 28.
 
-a physician's global assessment −30 %; b ESR −30 % or back to normal; c IgG or rheumatoid factor −25 %;
-d Schirmer +5 mm; e salivary flow +25 % or ultrasound −25 %. Sentences and readings are in the protocol
+a physician's global assessment; b ESR, or its return to normal; c IgG or rheumatoid factor; d Schirmer
+test; e salivary flow or ultrasound. Sentences, limits and readings are in the protocol
 file; dossier §6, §14. An alternative reading changes one sentence and leaves the others at their default.
 """
 
@@ -167,7 +167,10 @@ def indicators(
 def _igg(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule: ResponseRule) -> Branch:
     measured = [each for visit in (baseline, followup) if (each := visit.at(serology.IGG)) is not None]
     infused = [dose.day for dose in course(doses, "immunoglobulin")]
-    if any(months_before(each.at.first, 3) <= day <= each.at.last for each in measured for day in infused):
+    months = rule.immunoglobulin_months
+    if any(
+        months_before(each.at.first, months) <= day <= each.at.last for each in measured for day in infused
+    ):
         return Branch(False, None, ("igg-after-immunoglobulin",))
     branch = serology.igg_branch(baseline, followup, rule.marker_fall_share)
     after = value_of(followup.at(serology.IGG))

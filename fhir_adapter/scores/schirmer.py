@@ -93,11 +93,19 @@ def score(evidence: Evidence, rule: SchirmerRule) -> Outcome:
 
 
 def score_change(
-    baseline: Evidence, followup: Evidence, before: Outcome, after: Outcome, rule: SchirmerRule
+    baseline: Evidence,
+    followup: Evidence,
+    before: Outcome,
+    after: Outcome,
+    rule: SchirmerRule,
+    asked: Fraction | None,
 ) -> Outcome:
-    """The change of the mean over the same eyes at both visits."""
+    """The change of the mean over the same eyes at both visits.
+
+    Flagged where the strip has no room for the rise in mm that a response asks for (None: none does).
+    """
     first, second, flags = paired(baseline, followup)
     value = difference(second, first) if first and second else None
-    if first and first.above(rule.strip - 5):
+    if first and asked is not None and first.above(rule.strip - asked):
         flags = (*flags, "schirmer-ceiling")
     return change(OutcomeCode.SCHIRMER_CHANGE, before, after, value, (), flags)

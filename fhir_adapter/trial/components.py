@@ -10,8 +10,8 @@ BOUNDS = "bounds"
 REASON = "reason"
 """The component that says why a response is undetermined or not due: such a result is a value."""
 
-MOST_BELIMUMAB_DUE = 8
-"""As many planned doses as any of the three anchors allows up to week 28 (dossier §7)."""
+MOST_BELIMUMAB_DUE = 52
+"""As many planned doses as have a name: those of a year, weekly; this trial plans 8 at most (dossier §7)."""
 
 NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """Thresholds are named in words: a component is ``more-than-three``."""

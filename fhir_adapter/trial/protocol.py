@@ -119,6 +119,7 @@ class ResponseRule:
     marker_fall_share: Fraction
     marker_reading: Reading
     low_igg: Fraction
+    immunoglobulin_months: int
     schirmer_rise: Fraction
     schirmer_abnormal_below: Fraction
     schirmer_reading: Reading
@@ -129,7 +130,7 @@ class ResponseRule:
 
 @dataclass(frozen=True, slots=True)
 class CalendarRule:
-    """How the study drugs follow one another, in days."""
+    """How the study drugs follow one another, in days; ``last_day`` is that of the last visit."""
 
     sentence: str
     rituximab_gap: int

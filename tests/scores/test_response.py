@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -170,6 +171,18 @@ def test_c_igg_is_not_evaluable_after_immunoglobulin(
     found = scored(before, after, dose("immunoglobulin", infused, status))
     assert found.component("c-b-cell-markers").answer is evaluable, why
     assert (IVIG in found.flags) is not evaluable
+
+
+@pytest.mark.parametrize(("months", "evaluable"), [(3, False), (2, True)])
+def test_c_how_long_immunoglobulin_counts_is_said_by_the_protocol(months: int, evaluable: bool) -> None:
+    """§6.2 c, §13: exactly three months before."""
+    found = response.score(
+        baseline(igg=20),
+        week28(igg=15),
+        (dose("immunoglobulin", date(2024, 7, 14)),),
+        replace(RULE, immunoglobulin_months=months),
+    )
+    assert (found.component("c-b-cell-markers").answer is True) is evaluable
 
 
 def test_c_immunoglobulin_leaves_nothing_where_rf_was_never_done() -> None:
