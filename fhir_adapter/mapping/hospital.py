@@ -92,12 +92,6 @@ class Hospital:
         name = used[0] if used else NOT_USED
         return name, hits[name]
 
-    def default_unit(self, concept: Mapping[str, Any]) -> str:
-        """The unit that the settings name for one of the concept's codes, or nothing."""
-        return next(
-            (self.default_units[code] for code in codes_of(concept) if code in self.default_units), ""
-        )
-
     def unit(self, sent: str) -> str:
         """The UCUM unit of a spelling; an unlisted spelling stands for itself."""
         plain = spelling(sent)
