@@ -127,7 +127,7 @@ def _issues(body: bytes | msgspec.Raw) -> list[_Issue]:
 
 
 def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
-    """What an OperationOutcome says by the codes of its issues, cut to 200 characters.
+    """A sentence with the codes of an OperationOutcome's issues, cut to 200 characters.
 
     Its words may name patients: they are left out, unless ``DEBUG`` is set. Then of a search the ``values``
     of its parameters are blanked out, of a transaction (None) whatever stands in quotes.
@@ -136,7 +136,8 @@ def said(body: bytes | msgspec.Raw, values: Sequence[str] | None = None) -> str:
     if os.environ.get(DEBUG):
         return _cut(_words(issues, values))
     codes = [code for issue in issues for code in (issue.code, *(each.code for each in issue.details.coding))]
-    return _cut(", ".join(dict.fromkeys(code for code in codes if _CODE.fullmatch(code))))
+    told = ", ".join(dict.fromkeys(code for code in codes if _CODE.fullmatch(code)))
+    return f"Reason: {_cut(told)}." if told else ""
 
 
 def _cut(text: str) -> str:
@@ -169,5 +170,5 @@ def has_failed(body: bytes | msgspec.Raw) -> bool:
 def went_wrong(body: bytes | msgspec.Raw) -> str:
     """A sentence where an entry among the results says that the search went wrong, else ``""``."""
     if has_failed(body):
-        return f"the search went wrong in part: {said(body)}"
+        return f"the search went wrong in part. {said(body)}".rstrip()
     return ""

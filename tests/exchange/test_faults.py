@@ -382,7 +382,7 @@ def test_a_refusal_is_told_by_its_codes_alone(hospital: str) -> None:
     with client(hospital, faults.refuses(400, "No one like Zhang San, born 2010-05-05")) as c:
         with pytest.raises(Refused) as caught:
             c.ids([("subject", "Patient/secret-patient")])
-        assert caught.value.what.endswith("(400). not-supported, MSG_PARAM_UNKNOWN")
+        assert caught.value.what.endswith("(400). Reason: not-supported, MSG_PARAM_UNKNOWN.")
         assert "Zhang" not in str(caught.value)
 
 
@@ -512,7 +512,7 @@ def test_what_is_to_be_written_is_not_redirected_elsewhere(hospital: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("debug", "told"), [("", "not-supported, MSG_PARAM_UNKNOWN"), ("1", "family '…' is too long")]
+    ("debug", "told"), [("", "Reason: not-supported, MSG_PARAM_UNKNOWN."), ("1", "family '…' is too long")]
 )
 def test_what_a_server_says_against_a_transaction_quotes_no_data(
     hospital: str, debug: str, told: str, monkeypatch: pytest.MonkeyPatch
