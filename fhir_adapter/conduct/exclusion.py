@@ -264,7 +264,7 @@ def _clear(record: Record, item: str, rule: InfectionRule, end: date) -> bool:
 
 
 def _with_diagnoses(
-    answer: Truth, facts: list[Judged], record: Record, codes: Sequence[str], end: date
+    answer: Truth, facts: Sequence[Judged], record: Record, codes: Sequence[str], end: date
 ) -> tuple[Truth, list[Judged]]:
     """A test's answer, or a diagnosis that shows the same: it can only add."""
     diagnosed = [pair for pair in _diagnosed(record, codes, end) if pair[1] is not False]

@@ -168,15 +168,15 @@ def positive(measurement: Measurement) -> Truth:
 
 def ever(
     record: Record, item: str, end: date, test: Callable[[Measurement], Truth] = positive
-) -> tuple[Truth, list[Judged]]:
+) -> tuple[Truth, list[tuple[Measurement, Truth]]]:
     """Whether a result up to a day was ever positive; else the latest one decides. Never done: None."""
-    found: list[Judged] = [(each, test(each)) for each in results(record, item, date.min, end)]
+    found = [(each, test(each)) for each in results(record, item, date.min, end)]
     if not found:
         return None, []
     shown = [pair for pair in found if pair[1]]
     if shown:
         return True, shown
-    last = max(found, key=lambda pair: pair[0].at.order if isinstance(pair[0], Measurement) else ())
+    last = max(found, key=lambda pair: pair[0].at.order)
     return last[1], [last]
 
 

@@ -181,7 +181,8 @@ def test_low_igg_after_rituximab_is_shown_both_ways() -> None:
     """§1.5.1: 0 only with an explicit attribution, else 2."""
     normal = ("lab 2024-10-14 c3 1 0.8..1.6", "lab 2024-10-14 c4 0.2 0.1..0.4",
               "lab 2024-10-14 ch50 40 30..60", "lab 2024-10-14 cryoglobulin negative",
-              "lab 2024-10-14 monoclonal-protein negative", "lab 2024-05-10 igg 9", "lab 2024-10-14 igg 4.2")  # fmt: skip
+              "lab 2024-10-14 monoclonal-protein negative", "lab 2024-05-10 igg 9",
+              "lab 2024-10-14 igg 4.2")  # fmt: skip
     found = at_visit(*normal)["biological"]
     assert (found.level, found.flags) == (2, ("low-igg-not-attributed",))
     assert found.alternatives["low-igg-from-drug"] == (0, 0)
