@@ -1,4 +1,4 @@
-"""What a participant's record says beyond measurements and doses: diagnoses, orders, stays, vaccinations, consent.
+"""What a record says beyond measurements and doses: diagnoses, orders, stays, vaccinations, consent.
 
 Each has its origins, like a measurement. A day that is not known is None; an interval without an end goes on.
 """
