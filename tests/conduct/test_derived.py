@@ -265,6 +265,7 @@ def test_how_far_back_an_earlier_value_reaches() -> None:
     assert at_visit("lab 2024-04-01 igg 9", *low)["biological"].level == 2
     assert at_visit("lab 2024-03-31 igg 9", *low)["biological"].level is None
     weighed = ("lab 2024-10-14 weight 35", "lab 2024-10-14 temperature 36.8",
-               "says 2024-10-14 constitutional-from-disease yes", "says 2024-10-14 night-sweats no")  # fmt: skip
+               "says 2024-10-14 constitutional-from-disease yes",
+               "says 2024-10-14 night-sweats no")  # fmt: skip
     assert at_visit("lab 2024-04-17 weight 40", *weighed)["constitutional"].level == 2
     assert at_visit("lab 2024-04-16 weight 40", *weighed)["constitutional"].level is None
