@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,17 @@ class Trial:
         self.write()
 
     @property
+    def path(self) -> Path:
+        """The study file."""
+        return self.home / "study.toml"
+
+    @cached_property
     def study(self) -> Study:
-        return read_study(self.home / "study.toml")
+        return read_study(self.path)
 
     @property
     def workspace(self) -> Path:
-        return self.study.workspace
+        return self.home / "study.sqlite"
 
     def write(self) -> None:
         """Write the sources and the study file."""

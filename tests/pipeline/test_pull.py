@@ -33,9 +33,9 @@ def trial(source: Place, tmp_path: Path) -> Trial:
     """Two children's trial whose records stand on the server; the ratings are left out."""
     trial = Trial(tmp_path / "trial", "outcomes", participants=2, served_by=source.address)
     generator.load(trial.sources["hospital"], source.base)
-    text = trial.study.path.read_text(encoding="utf-8")
+    text = trial.path.read_text(encoding="utf-8")
     before, _, rest = text.partition('[[source]]\nname = "ratings"')
-    trial.study.path.write_text(before + rest[rest.index("[target]") :], encoding="utf-8")
+    trial.path.write_text(before + rest[rest.index("[target]") :], encoding="utf-8")
     return trial
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from fhir_adapter.errors import AdapterError
+from fhir_adapter.pipeline import push
 from tests import fault_proxy
 from tests.fault_proxy import OUTCOME, Exchange, Scenario, first_write
 from tests.pipeline.promise import Place, Trial, promise_holds
@@ -125,7 +126,10 @@ LASTING: dict[str, Scenario] = {
 
 
 @pytest.mark.parametrize("fault", LASTING)
-def test_a_lasting_fault_is_said_and_the_next_run_does_it(target: Place, trial: Trial, fault: str) -> None:
+def test_a_lasting_fault_is_said_and_the_next_run_does_it(
+    target: Place, trial: Trial, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "TRIES", 3)
     target.meets = every_write(LASTING[fault])
     if fault == "reset after the body":  # it was carried out, and that was read back
         assert trial.push().written == OUTCOMES
