@@ -22,12 +22,13 @@ def write(
     recorded: str,
     software: str,
     rules: Sequence[str],
+    reason: str = "",
 ) -> dict[str, Any]:
     """The Provenance of one content of an outcome's Observation.
 
     ``operation`` is CREATE, UPDATE or NULLIFY (v3-DataOperation); ``recorded`` is fixed in the journal;
     ``software`` is the version; ``rules`` are URIs that name protocol, mappings and study with their
-    digests.
+    digests; ``reason`` says why an outcome was withdrawn.
     """
     content = digest(observation)
     provenance: dict[str, Any] = {
@@ -50,6 +51,8 @@ def write(
         "activity": {"coding": [{"system": _OPERATION, "code": operation}]},
         "agent": [{"who": {"reference": "#software"}}],
     }
+    if reason:
+        provenance["reason"] = [{"text": reason}]
     if origins:
         provenance["entity"] = [{"role": "source", "what": source(origin)} for origin in origins]
     return provenance

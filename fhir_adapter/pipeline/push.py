@@ -35,6 +35,10 @@ REMOVED = "removed"
 """Stands for the digest of an outcome that somebody removed from the target."""
 RETRACTED = "retracted"
 """Stands for the digest of an outcome that no longer holds."""
+GONE = "The participant no longer counts, or the protocol no longer asks for the outcome."
+"""Why an outcome is withdrawn."""
+COPY = "A second copy of the outcome, left by two writers at once; the older one counts."
+"""Why a copy is withdrawn."""
 OPERATIONS = {"created": "CREATE", "updated": "UPDATE", "repaired": "UPDATE", "retracted": "NULLIFY"}
 """What the Provenance says was done, in the words of v3-DataOperation."""
 
@@ -203,7 +207,7 @@ def _plan(step: _Push, outcomes: Sequence[StoredOutcome], *, verify: bool) -> tu
         there = standing.get(each.id)
         if there is not None and there.living:
             document = {**there.document, "status": ENTERED_IN_ERROR}
-            changes += _decided(step, _Change(each, document, "retracted", there), known[each.id])
+            changes += _decided(step, _Change(each, document, "retracted", there, GONE), known[each.id])
             copies += _copies(step, each, there, known[each.id])
     _guard(step, changes, len(known))
     return _written(step, changes), copies
@@ -211,12 +215,16 @@ def _plan(step: _Push, outcomes: Sequence[StoredOutcome], *, verify: bool) -> tu
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """An outcome that needs writing: what is to stand there, how, and what stands there now."""
+    """An outcome that needs writing: what is to stand there, how, and what stands there now.
+
+    ``reason`` says why it is withdrawn, for its Provenance.
+    """
 
     outcome: StoredOutcome
     document: dict[str, Any]
     kind: str
     there: Standing | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +316,7 @@ def _write(step: _Push, change: _Change, id: str) -> Write:
         recorded=now,
         software=software(),
         rules=step.rules,
+        reason=change.reason,
     )
     digest = outcome.digest(document)
     return Write(change.outcome.name, change.outcome.id, change.kind, digest, document, proof, change.there)
@@ -373,7 +382,7 @@ def _done(step: _Push, group: Sequence[Write]) -> None:
 def _withdraw(step: _Push, copy: _Copy) -> None:
     """Withdraw a copy. Nothing rests on its being done: the next push finds what is left."""
     document = {**copy.there.document, "status": ENTERED_IN_ERROR}
-    change = _Change(replace(copy.outcome, origins=()), document, "retracted", copy.there)
+    change = _Change(replace(copy.outcome, origins=()), document, "retracted", copy.there, COPY)
     write = _write(step, change, copy.there.received.id)
     step.record("withdrawn", [write], with_bytes=True)
     try:

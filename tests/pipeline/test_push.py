@@ -62,10 +62,15 @@ def remove(base: str, document: Json) -> None:
     assert call("DELETE", f"{base}/Observation/{document['id']}").ok
 
 
+def proof_of(base: str, document: Json) -> Json:
+    """The Provenance of the present content."""
+    (proof,) = (each for each in proofs_of(base, document) if names_digest(each, outcome.digest(document)))
+    return proof
+
+
 def operation(base: str, document: Json) -> str:
     """What the Provenance of the present content says was done."""
-    (proof,) = (each for each in proofs_of(base, document) if names_digest(each, outcome.digest(document)))
-    return str(proof["activity"]["coding"][0]["code"])
+    return str(proof_of(base, document)["activity"]["coding"][0]["code"])
 
 
 def history(base: str, document: Json) -> list[Json]:
@@ -174,6 +179,7 @@ def test_what_no_longer_holds_is_withdrawn(target: Place, tmp_path: Path) -> Non
     withdrawn = [each for each in outcomes_on(target.base, trial.tag) if each["status"] == WITHDRAWN]
     assert len(withdrawn) == OUTCOMES
     assert operation(target.base, withdrawn[0]) == "NULLIFY"
+    assert "no longer counts" in proof_of(target.base, withdrawn[0])["reason"][0]["text"]
     assert trial.push().written == 0
     # and it holds again
     trial.subject(2)["status"] = "follow-up"
