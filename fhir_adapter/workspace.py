@@ -116,6 +116,17 @@ class StoredQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One run: when it began and ended (None: it did not come to its end), what it was about, what it did."""
+
+    id: int
+    started: str
+    finished: str | None
+    about: dict[str, Any]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Pushed:
     """What the journal knows of one outcome on one target.
 
@@ -260,6 +271,17 @@ class Workspace:
             "SELECT about FROM run JOIN run_end ON run_end.run = run.id ORDER BY id DESC LIMIT 1"
         ).fetchone()
         return json.loads(row[0]) if row else None
+
+    def runs(self) -> list[StoredRun]:
+        """Every run, the first one first."""
+        rows = self._rows(
+            "SELECT id, started, finished, about, summary FROM run LEFT JOIN run_end ON run_end.run = run.id"
+            " ORDER BY id"
+        )
+        return [
+            StoredRun(id, started, finished, json.loads(about), json.loads(summary) if summary else {})
+            for id, started, finished, about, summary in rows
+        ]
 
     def identifier(self) -> str | None:
         """The study whose workspace it is, or None before the first run."""

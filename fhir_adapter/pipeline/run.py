@@ -80,13 +80,7 @@ def run(
     hospitals = dict(found.hospitals)
     pulled, scored, pushed, changed = None, None, None, (0, 0)
     with Workspace(study.workspace) as workspace:
-        owner, last = workspace.identifier(), workspace.last_run()
-        if owner not in (None, "|".join(study.identifier)):
-            raise StudyFileError(
-                f"The workspace {study.workspace} belongs to the study {owner}.",
-                where=f"{study.path}: study.workspace",
-                remedy="Name another file: a workspace is of one study.",
-            )
+        last = _last_run(study, workspace)
         if last is not None and "score" not in steps:
             # The day is that of the outcomes: a pull or a push alone does not move it.
             day = date.fromisoformat(last["as_of"])
@@ -124,15 +118,21 @@ def rescored(study: Study, as_of: date | None = None) -> Report:
     """
     found = mappings(study)
     with Workspace(study.workspace) as workspace:
-        owner, last = workspace.identifier(), workspace.last_run()
-        if owner not in (None, "|".join(study.identifier)):
-            raise StudyFileError(
-                f"The workspace {study.workspace} belongs to the study {owner}.",
-                where=f"{study.path}: study.workspace",
-                remedy="Name another file: a workspace is of one study.",
-            )
+        last = _last_run(study, workspace)
         day = as_of or (date.fromisoformat(last["as_of"]) if last else today(study))
         return Report(day, scored=score(study, dict(found.hospitals), workspace, day))
+
+
+def _last_run(study: Study, workspace: Workspace) -> dict[str, Any] | None:
+    """What the last run was about. Raises StudyFileError where the workspace is of another study."""
+    owner = workspace.identifier()
+    if owner not in (None, "|".join(study.identifier)):
+        raise StudyFileError(
+            f"The workspace {study.workspace} belongs to the study {owner}.",
+            where=f"{study.path}: study.workspace",
+            remedy="Name another file: a workspace is of one study.",
+        )
+    return workspace.last_run()
 
 
 def _about(study: Study, found: Mappings, day: date, steps: frozenset[str]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
 
-from tests.cli.folders import DAY, command, said, two_sources
+from tests.cli.folders import DAY, command, lines, said, two_sources
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,27 @@ def test_nothing_to_look_at_before_the_first_run(tmp_path: Path, name: str) -> N
     two_sources(tmp_path, 1)
     said(command(name, tmp_path), 3, "Nothing has been pulled yet", "fhir-adapter run")
     assert not (tmp_path / "study.sqlite").exists()
+
+
+def test_the_record_of_every_run(study: Path) -> None:
+    command("run", study, *DAY)
+    table = said(command("runs", study), 0)
+    assert table == ""
+    found = json.loads(command("runs", study, "--json").stdout)
+    assert [each["summary"]["pushed"]["created"] for each in found] == [63, 0]
+    assert [each["summary"]["pushed"]["unchanged"] for each in found] == [0, 63]
+    for each in found:
+        assert each["finished"] > each["started"]
+        assert {"user", "software", "study", "protocol", "mappings", "as_of"} <= set(each["about"])
+
+
+def test_a_push_leaves_an_audit_event_where_the_study_asks_for_it(study: Path) -> None:
+    file = study / "study.toml"
+    target = '[target]\nfolder = "again"\naudit = true'
+    file.write_text(file.read_text("utf-8").replace('[target]\nfolder = "outcomes"', target), "utf-8")
+    assert command("run", study, *DAY).exit_code == 1
+    (event,) = lines(study / "again" / "AuditEvent.ndjson")
+    AuditEvent.model_validate(event)
+    assert event["outcomeDesc"] == "63 outcomes written, 0 in conflict"
+    command("run", study, *DAY)
+    assert len(lines(study / "again" / "AuditEvent.ndjson")) == 1
