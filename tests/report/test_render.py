@@ -23,6 +23,7 @@ class _Terminal(io.StringIO):
 def _drawn(monkeypatch: pytest.MonkeyPatch, table: Table, width: int) -> list[str]:
     screen = _Terminal()
     monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("LINES", "50")
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr("sys.stdout", screen)
     render.table(table)
