@@ -142,14 +142,16 @@ def push(
     """
     place = opened(study.target, "target")
     name = target_name(study)
-    target = Target(place, client_ids=workspace.probed(name))
+    outcomes, former = workspace.outcomes(), workspace.former_outcomes()
+    system = study.participants.identifier_system
+    participants = {each.id: f"{system}|{each.subject}" for each in (*outcomes, *former)}
+    target = Target(place, client_ids=workspace.probed(name), participants=participants)
     report = PushReport(rung=target.rung, transactions=target.transactions)
     step = _Push(target, name, workspace, run, rules, choices, report, dry_run)
     progress("target: comparing")
-    outcomes = workspace.outcomes()
     report.invalid += (finding for each in outcomes for finding in each.invalid)
     valid = [each for each in outcomes if not each.invalid]
-    writes, copies = _plan(step, valid, verify=verify)
+    writes, copies = _plan(step, valid, former, verify=verify)
     if dry_run:
         for write in writes:
             report.bundle += (_shown(entry) for entry in target.entries(write))
@@ -171,14 +173,16 @@ def push(
     return report
 
 
-def _plan(step: _Push, outcomes: Sequence[StoredOutcome], *, verify: bool) -> tuple[list[Write], list[_Copy]]:
+def _plan(
+    step: _Push, outcomes: Sequence[StoredOutcome], former: Iterable[StoredOutcome], *, verify: bool
+) -> tuple[list[Write], list[_Copy]]:
     """What has to be written so that the target equals the workspace, and the copies that have to go.
 
     An outcome that stands there and that the journal knows is taken to have its Provenance, unless all is
     to be verified.
     """
     known = step.workspace.pushed(step.name)
-    former = [each for each in step.workspace.former_outcomes() if each.id in known]
+    former = [each for each in former if each.id in known]
     _check_names(step.choices, [*outcomes, *former])
     standing = step.target.standing([each.id for each in (*outcomes, *former)])
     changes: list[_Change] = []

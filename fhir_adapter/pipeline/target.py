@@ -19,6 +19,7 @@ from typing import Any
 from fhir_adapter.errors import UnknownResult
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received, decode
+from fhir_adapter.exchange.search import batches, escaped
 from fhir_adapter.exchange.server import Server
 from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.mapping import outcome
@@ -89,9 +90,19 @@ class Write:
 class Target:
     """A server or a folder to write to, on one rung."""
 
-    def __init__(self, place: Server | Folder, *, client_ids: bool | None) -> None:
-        """``client_ids`` is what a probe found; None where nobody probed and the server must announce it."""
+    def __init__(
+        self,
+        place: Server | Folder,
+        *,
+        client_ids: bool | None,
+        participants: Mapping[str, str] | None = None,
+    ) -> None:
+        """``client_ids`` is what a probe found; None where nobody probed and the server must announce it.
+
+        ``participants`` leads from each outcome's computed id to its participant, as ``system|number``.
+        """
         self.place = place
+        self._participants = participants or {}
         self.rung, self.transactions = Rung.CLIENT_IDS, True
         if isinstance(place, Server):
             abilities = place.abilities()
@@ -113,7 +124,7 @@ class Target:
             by_id = self.place.read_many("Observation", wanted)
             found = {id: _standing(received) for id, received in by_id.items()}
             wanted = [id for id in wanted if id not in found or not found[id].living]
-            if not wanted or not self._any_outcome(self.place):
+            if not wanted or not self._any_of_participants(self.place, wanted):
                 return found
         groups: dict[str, list[Standing]] = defaultdict(list)
         values = [f"{outcome.OUTCOME_ID}|{id}" for id in wanted]
@@ -122,11 +133,18 @@ class Target:
             groups[_outcome_of(standing.document)].append(standing)
         return found | {id: _oldest(groups[id]) for id in wanted if id in groups}
 
-    @staticmethod
-    def _any_outcome(server: Server) -> bool:
-        """Whether any outcome stands there: on a target that is still empty, one look is enough."""
-        params = [("identifier", f"{outcome.OUTCOME_ID}|"), ("_count", "1")]
-        return next(iter(server.search("Observation", params)), None) is not None
+    def _any_of_participants(self, server: Server, ids: Iterable[str]) -> bool:
+        """Whether anything stands there of the participants of these outcomes.
+
+        To ask for each outcome by its identifier takes some servers longer than to write it. Of participants
+        who are new there a few looks are enough.
+        """
+        numbers = sorted({self._participants[id] for id in ids})
+        searches = (
+            server.search("Observation", [("identifier", ",".join(batch)), ("_count", "1")])
+            for batch in batches(map(escaped, numbers))
+        )
+        return any(True for search in searches for _ in search)
 
     def proofs(self, standing: Mapping[str, Standing]) -> dict[str, str]:
         """The ids of the Provenances that are there, of the present content of these outcomes."""
