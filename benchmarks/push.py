@@ -79,7 +79,7 @@ class Server:
 
 
 class Trials:
-    """Trials whose outcomes are alike but for the study's identifier, and so for their ids."""
+    """Trials whose outcomes are alike but for the study, its participants' numbers, and so their ids."""
 
     def __init__(self, home: Path, server: Server, outcomes: int) -> None:
         self.home, self.server = home, server
@@ -98,14 +98,14 @@ class Trials:
     def fresh(self) -> Iterator[Trial]:
         """A trial that nobody has pushed yet, its outcomes scored and checked."""
         self.number += 1
-        value = f"{STUDY[1]}-{uuid.uuid4().hex[:12]}"
+        tag = uuid.uuid4().hex[:12]
         folder = self.home / f"trial-{self.number}"
         folder.mkdir()
-        text = self.text.replace(STUDY[1], value)
+        text = self.text.replace(STUDY[1], tag)
         study = study_from_text(text.encode(), folder / "study.toml")
         with Workspace(study.workspace) as workspace:
             id = workspace.start_run({"as_of": AS_OF.isoformat()})
-            workspace.save_outcomes(id, (_of_study(each, value) for each in self.outcomes), ())
+            workspace.save_outcomes(id, (_of_trial(each, tag) for each in self.outcomes), ())
             if self.server.client_ids is not None:
                 workspace.note_probe(self.server.base, self.server.client_ids)
             yield Trial(study, workspace, id)
@@ -136,12 +136,15 @@ class Trial:
         ]
 
 
-def _of_study(each: StoredOutcome, study: str) -> StoredOutcome:
-    """The same outcome in another study."""
-    id = outcome_id((STUDY[0], study), each.subject, each.visit, each.code)
-    text = encode(each.document).decode().replace(each.id, id).replace(STUDY[1], study)
+def _of_trial(each: StoredOutcome, tag: str) -> StoredOutcome:
+    """The same outcome of another participant in another study."""
+    subject = f"{tag}-{each.subject}"
+    id = outcome_id((STUDY[0], tag), subject, each.visit, each.code)
+    text = encode(each.document).decode()
+    for old, new in ((each.id, id), (STUDY[1], tag), (f'"{each.subject}"', f'"{subject}"')):
+        text = text.replace(old, new)
     document = decode(text.encode())
-    return replace(each, id=id, document=document, digest=digest(document))
+    return replace(each, id=id, subject=subject, document=document, digest=digest(document))
 
 
 # -- the ways to write -------------------------------------------------------------------------------------

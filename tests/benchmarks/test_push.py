@@ -25,3 +25,14 @@ def test_each_trial_has_ids_of_its_own(sekmet_base: str, tmp_path: Path) -> None
         assert [len(found) for found in ids] == [20, 20]
         assert not ids[0] & ids[1]
         assert b"".join(one.bundles()).count(b'"resource":') == 2 * 20
+
+
+def test_what_others_wrote_there_does_not_cost_a_first_push_more(sekmet_base: str, tmp_path: Path) -> None:
+    """Looked up is whether the participants are known there, not each outcome by its identifier."""
+    trials = Trials(tmp_path, Server(sekmet_base, None), 40)
+    sent = []
+    for _ in range(2):
+        with trials.fresh() as trial:
+            sent.append(trial.push().requests)
+    # metadata, the ids in one search, the participants in another, one transaction
+    assert sent == [4, 4]
