@@ -17,8 +17,9 @@ $(STAMP): requirements.lock pyproject.toml
 	  " Name another, as in: make $(or $(MAKECMDGOALS),install) PYTHON=python3.11"\
 	  % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip --quiet check
 	@touch $@
 
 demo: $(STAMP) ## Run the whole path on a real FHIR server with a synthetic hospital
