@@ -1,0 +1,168 @@
+"""What validation needs of a StructureDefinition, ValueSet or CodeSystem, without the rest.
+
+The same for HL7's own definitions, which are kept so in the file that ships, and for those of packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+__all__ = ["compact"]
+
+_STRUCTURE: Final = (
+    "resourceType", "url", "version", "name", "status", "kind", "abstract", "type", "baseDefinition",
+    "derivation", "context", "contextInvariant",
+)  # fmt: skip
+
+_ELEMENT: Final = (
+    "path", "sliceName", "min", "max", "base", "contentReference", "slicing", "maxLength", "representation",
+    "mustHaveValue", "valueAlternatives",
+)  # fmt: skip
+
+_VALUES: Final = ("fixed", "pattern", "minValue", "maxValue", "defaultValue")
+
+_TYPE: Final = ("profile", "targetProfile", "aggregation", "versioning")
+
+# Copied to each element that they hold for, while the types that they come from have them too.
+_OF_THE_TYPE: Final = frozenset({"ele-1", "ext-1"})
+
+_BEST_PRACTICE: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice"
+_MAX_VALUE_SET: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
+_FHIR_TYPE: Final = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
+_SYSTEM_TYPE: Final = "http://hl7.org/fhirpath/System."
+
+
+def compact(resource: dict[str, Any]) -> dict[str, Any] | None:
+    """The resource without what validation has no use for; ``None`` for kinds that have a use only whole.
+
+    A StructureDefinition keeps ``snapshot`` or, without one, ``differential``, each a list of elements. The
+    concepts of a CodeSystem become ``{code: [display, parent, {language: display}]}``, in their order.
+    """
+    made = _MADE.get(resource.get("resourceType", ""))
+    return made(resource) if made else None
+
+
+def _structure(resource: dict[str, Any]) -> dict[str, Any]:
+    made = {name: resource[name] for name in _STRUCTURE if name in resource}
+    for view in ("snapshot", "differential"):
+        elements = resource.get(view, {}).get("element")
+        if elements:
+            made[view] = [_element(element) for element in elements]
+            break
+    extensions = [
+        {"url": one["url"], **{name: value for name, value in one.items() if name.startswith("value")}}
+        for one in resource.get("extension", ())
+        if one.get("url", "").startswith(("http://hl7.org/fhir/StructureDefinition/structuredefinition-",
+                                          "http://hl7.org/fhir/tools/"))
+    ]  # fmt: skip
+    return made | ({"extension": extensions} if extensions else {})
+
+
+def _element(element: dict[str, Any]) -> dict[str, Any]:
+    made = {name: element[name] for name in _ELEMENT if name in element}
+    made |= {name: value for name, value in element.items() if name.startswith(_VALUES)}
+    if "type" in element:
+        made["type"] = [_type(kind) for kind in element["type"]]
+    if "constraint" in element:
+        rules = [
+            _constraint(rule)
+            for rule in element["constraint"]
+            if "." not in element["path"] or rule.get("key") not in _OF_THE_TYPE
+        ]
+        if rules:
+            made["constraint"] = rules
+    binding = element.get("binding")
+    if binding:
+        made["binding"] = {name: binding[name] for name in ("strength", "valueSet") if name in binding}
+        for extension in binding.get("extension", ()):
+            if extension.get("url") == _MAX_VALUE_SET:
+                made["binding"]["max"] = extension.get("valueCanonical") or extension.get("valueUri")
+    extensions = [one for one in element.get("extension", ()) if not one.get("url", "").endswith(_DOCUMENTING)]
+    return made | ({"extension": extensions} if extensions else {})
+
+
+# Extensions on elements that say nothing about instances.
+_DOCUMENTING: Final = (
+    "structuredefinition-explicit-type-name", "elementdefinition-isCommonBinding", "structuredefinition-display-hint",
+    "structuredefinition-hierarchy", "structuredefinition-normative-version", "structuredefinition-standards-status",
+    "elementdefinition-bindingName", "elementdefinition-translatable", "elementdefinition-equivalence",
+)  # fmt: skip
+
+
+def _type(kind: dict[str, Any]) -> dict[str, Any]:
+    code = kind.get("code", "")
+    if code.startswith(_SYSTEM_TYPE):
+        # A primitive's own value: FHIRPath's type is named, and FHIR's in an extension.
+        told = [
+            one.get("valueUrl") or one.get("valueUri")
+            for one in kind.get("extension", kind.get("_code", {}).get("extension", ()))
+            if one.get("url") == _FHIR_TYPE
+        ]
+        code = told[0] if told and told[0] else code.removeprefix(_SYSTEM_TYPE).lower()
+    made = {"code": code} | {name: kind[name] for name in _TYPE if name in kind}
+    return made
+
+
+def _constraint(rule: dict[str, Any]) -> dict[str, Any]:
+    made = {name: rule[name] for name in ("key", "severity", "human", "expression") if name in rule}
+    if any(one.get("url") == _BEST_PRACTICE and one.get("valueBoolean") for one in rule.get("extension", ())):
+        made["bestPractice"] = True
+    return made
+
+
+def _value_set(resource: dict[str, Any]) -> dict[str, Any]:
+    made = {name: resource[name] for name in ("resourceType", "url", "version", "name") if name in resource}
+    compose = resource.get("compose")
+    if compose:
+        made["compose"] = {
+            name: [
+                {key: value for key, value in part.items() if key not in ("concept", "extension")}
+                | ({"concept": [concept.get("code") for concept in part["concept"]]} if "concept" in part else {})
+                for part in compose[name]
+            ]
+            for name in ("include", "exclude")
+            if name in compose
+        }
+    elif "expansion" in resource:
+        made["expansion"] = [
+            [one.get("system"), one["code"]] for one in _contains(resource["expansion"]) if "code" in one
+        ]
+    return made
+
+
+def _contains(expansion: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for one in expansion.get("contains", ()):
+        if not one.get("abstract"):
+            yield one
+        yield from _contains(one)
+
+
+def _code_system(resource: dict[str, Any]) -> dict[str, Any]:
+    names = ("resourceType", "url", "version", "name", "content", "caseSensitive", "supplements", "valueSet")
+    made = {name: resource[name] for name in names if name in resource}
+    made["concept"] = dict(_concepts(resource, ""))
+    return made
+
+
+def _concepts(holder: dict[str, Any], parent: str) -> Iterator[tuple[str, list[Any]]]:
+    for concept in holder.get("concept", ()):
+        code = concept.get("code")
+        if not isinstance(code, str):
+            continue
+        above = [parent] if parent else []
+        for one in concept.get("property", ()):
+            if one.get("code") in ("parent", "subsumedBy") and "valueCode" in one:
+                above.append(one["valueCode"])
+        designations = [
+            [one.get("language", ""), one["value"]] for one in concept.get("designation", ()) if "value" in one
+        ]
+        yield code, [concept.get("display", ""), above, designations]
+        yield from _concepts(concept, code)
+
+
+_MADE: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "StructureDefinition": _structure,
+    "ValueSet": _value_set,
+    "CodeSystem": _code_system,
+}
