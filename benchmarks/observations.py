@@ -50,8 +50,8 @@ def lines(count: int, *, participants: int, seed: int = 1) -> list[bytes]:
 
     They are about ``Patient/p0`` up to ``Patient/p<participants - 1>``.
     """
-    writer = _Writer(random.Random(seed), participants)
-    made = [writer.line(number) for number in range(count)]
+    writer = Writer(random.Random(seed))
+    made = [writer.line(number, participants) for number in range(count)]
     writer.rng.shuffle(made)
     return made
 
@@ -64,9 +64,11 @@ def write_files(made: list[bytes], folder: Path, files: int = 4) -> list[Path]:
     return paths
 
 
-class _Writer:
-    def __init__(self, rng: random.Random, participants: int) -> None:
-        self.rng, self.participants = rng, participants
+class Writer:
+    """Writes Observations in the hospital's codes and spellings, as ``rng`` decides."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
         self.names: dict[str, str] = {}
         self.labels: dict[str, list[str]] = {}
         self.used: list[tuple[str, str]] = []
@@ -90,36 +92,50 @@ class _Writer:
         elif item == "schirmer" or (item not in SITED and ITEMS[item].kind is not Kind.TITRE):
             self.used.append((code, item))
 
-    def line(self, number: int) -> bytes:
-        """One Observation in one of the spellings that JSON allows."""
-        text = encode(self._observation(number)).decode()
+    def line(self, number: int, participants: int) -> bytes:
+        """One Observation on any day of 2024 of any of the participants."""
+        rng = self.rng
+        day = f"2024-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
+        at = f"{day}T{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
+        status = rng.choices(list(_STATUSES), list(_STATUSES.values()))[0]
+        patient, zone = f"Patient/p{rng.randrange(participants)}", rng.choice(["+08:00", "Z"])
+        content = self._of_the_trial() if number % SHARE == 0 else self.noise()
+        return self.result(number, patient, at, content, status=status, zone=zone)
+
+    def result(
+        self,
+        number: int,
+        patient: str,
+        at: str,
+        content: Resource,
+        *,
+        status: str = "final",
+        zone: str = "+08:00",
+    ) -> bytes:
+        """One Observation of a minute (``2024-03-31T08:10``), in one of the spellings that JSON allows."""
+        resource = {
+            "resourceType": "Observation",
+            "id": f"lab-{number:08d}",
+            "meta": {"versionId": str(self.rng.randint(1, 3)), "lastUpdated": f"{at}:59.123+08:00"},
+            "identifier": [
+                {"use": "official", "system": "urn:example-cn:report", "value": f"R{number:010d}"}
+            ],
+            "status": status,
+            "category": [_concept(f"{_TERMINOLOGY}/observation-category", "laboratory", "Laboratory")],
+            "subject": {"reference": patient},
+            "effectiveDateTime": f"{at}:00{zone}",
+            "issued": f"{at}:59.123+08:00",
+            "performer": [{"display": "检验科"}],
+            "specimen": {"reference": f"Specimen/s{number // 5}"},
+            **content,
+        }  # fmt: skip
+        text = encode(resource).decode()
         style = self.rng.random()
         if style < 0.3:
             text = re.sub(r"[^\x00-\x7f]", lambda found: f"\\u{ord(found[0]):04x}", text)
         if 0.25 < style < 0.35:
             text = _TOKEN.sub(lambda found: found[1] or f" {found[2]}\t", text)
         return text.encode()
-
-    def _observation(self, number: int) -> Resource:
-        rng = self.rng
-        day = f"2024-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
-        at = f"{day}T{rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"
-        return {
-            "resourceType": "Observation",
-            "id": f"lab-{number:08d}",
-            "meta": {"versionId": str(rng.randint(1, 3)), "lastUpdated": f"{at}:59.123+08:00"},
-            "identifier": [
-                {"use": "official", "system": "urn:example-cn:report", "value": f"R{number:010d}"}
-            ],
-            "status": rng.choices(list(_STATUSES), list(_STATUSES.values()))[0],
-            "category": [_concept(f"{_TERMINOLOGY}/observation-category", "laboratory", "Laboratory")],
-            "subject": {"reference": f"Patient/p{rng.randrange(self.participants)}"},
-            "effectiveDateTime": f"{at}:00{rng.choice(['+08:00', 'Z'])}",
-            "issued": f"{at}:59.123+08:00",
-            "performer": [{"display": "检验科"}],
-            "specimen": {"reference": f"Specimen/s{number // 5}"},
-            **(self._of_the_trial() if number % SHARE == 0 else self._noise()),
-        }  # fmt: skip
 
     def _of_the_trial(self) -> Resource:
         code, name = self.rng.choice(self.used)
@@ -143,7 +159,8 @@ class _Writer:
             return named | {"valueString": f"＜{self.rng.randint(1, 20)} {item.unit}"}
         return named | self._quantity(name)
 
-    def _noise(self) -> Resource:
+    def noise(self) -> Resource:
+        """The code and the value of a result that the trial does not ask for."""
         if self.rng.random() < 0.1:
             code = f"QT{self.rng.randint(100, 999)}"
             name = f"院内项目{code}"
