@@ -1,4 +1,4 @@
-"""Forms that score themselves: what an SDC renderer shows and extracts is what the adapter computes and reads."""
+"""Forms that score themselves: an SDC renderer shows and extracts what the adapter computes and reads."""
 
 from __future__ import annotations
 
@@ -133,10 +133,7 @@ def computed(name: str, response: Json) -> dict[str, Decimal | None]:
         "esspri": lambda: [esspri.score(evidence, trial.esspri)],
         "hocevar": lambda: [hocevar.score(evidence)],
     }[name]()
-    return {
-        outcome.code.value: None if outcome.number is None else rounded(outcome.number)
-        for outcome in outcomes
-    }
+    return {outcome.code: None if outcome.number is None else rounded(outcome.number) for outcome in outcomes}
 
 
 def rated(*levels: int | None) -> Answers:
@@ -154,10 +151,12 @@ def graded(grade: int | None = 1, /, **other: int | None) -> Answers:
     return {link: given for link, given in grades.items() if given is not None}
 
 
-WORST = {
-    f"{gland}-{component}": HOCEVAR_COMPONENTS[component][1 if gland.startswith("parotid") else 2]
-    for gland, component in GRADES
-}
+def _worst(gland: str, component: str) -> int:
+    _, parotid, submandibular = HOCEVAR_COMPONENTS[component]
+    return parotid if gland.startswith("parotid") else submandibular
+
+
+WORST: Answers = {f"{gland}-{component}": _worst(gland, component) for gland, component in GRADES}
 
 BY_HAND: list[tuple[str, Answers, dict[str, str | None]]] = [
     # §1.1: weights × levels, in the order of the table.
@@ -213,7 +212,7 @@ def answers_of(name: str, draw: random.Random) -> Answers:
         "esspri": dict.fromkeys(ESSPRI_SCALES, tuple(range(11))),
         "hocevar": {link: tuple(range(most + 1)) for link, most in WORST.items()},
     }[name]
-    left_out = draw.choice((0.0, 0.0, 0.02, 0.3))
+    left_out = draw.choice((0.0, 0.0, 0.03, 0.4))
     answers = {link: draw.choice(values) for link, values in choices.items() if draw.random() >= left_out}
     if name == "hocevar" and draw.random() < 0.5:
         # Around the sum of what was graded, so that possible and impossible totals both come up.
@@ -231,8 +230,8 @@ def test_500_forms_at_random_show_what_the_adapter_computes(name: str) -> None:
         assert shown(name, response) == expected
         whole += all(score is not None for score in expected.values())
         partial += any(score is None for score in expected.values())
-    assert whole > 100
-    assert partial > 100
+    assert whole >= 50
+    assert partial >= 50
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from fhir_adapter.mapping.profiles.forms import essdai, esspri, hocevar
-from fhir_adapter.mapping.profiles.resource import FHIR_VERSION, PACKAGE, VERSION, Json
+from fhir_adapter.mapping.profiles.resource import FHIR_VERSION, PACKAGE, SDC_VERSION, VERSION, Json
 from fhir_adapter.mapping.profiles.structures import structures
 from fhir_adapter.mapping.profiles.terminology import terminology
 from fhir_adapter.trial.items import CANONICAL
@@ -39,7 +39,7 @@ def package() -> dict[str, str]:
         "author": "The fhir-adapter maintainers",
         "license": "Apache-2.0",
         "fhirVersions": [FHIR_VERSION],
-        "dependencies": {"hl7.fhir.r4.core": FHIR_VERSION},
+        "dependencies": {"hl7.fhir.r4.core": FHIR_VERSION, "hl7.fhir.uv.sdc": SDC_VERSION},
     }
     files = {**made, "package.json": manifest, ".index.json": {"index-version": 2, "files": index}}
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in files.items()}

@@ -1,17 +1,30 @@
-"""Questionnaires for ESSDAI, ESSPRI and Hočevar, with item weights.
+"""Questionnaires for ESSDAI, ESSPRI and Hočevar that score themselves in any SDC renderer.
 
 The wording is the project's own (the official texts of ESSDAI and ESSPRI are protected, their weights and
-thresholds are facts) and follows dossier §1.3, §2 and §4.
+thresholds are facts) and follows dossier §1.3, §2 and §4. The extensions are those of the FHIR
+implementation guide Structured Data Capture (SDC) 3.0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fhir_adapter.mapping.hospital import UCUM
 from fhir_adapter.mapping.profiles.resource import HL7, Json, canonical_url, resource
 from fhir_adapter.scores.essdai import WEIGHTS
+from fhir_adapter.scores.hocevar import GRADES, TOTAL
 from fhir_adapter.trial.components import LEVELS
-from fhir_adapter.trial.items import ESSDAI_DOMAINS, ESSPRI_SCALES, HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, ITEMS
+from fhir_adapter.trial.items import (
+    ESSDAI_DOMAINS,
+    ESSPRI_SCALES,
+    HOCEVAR_COMPONENTS,
+    HOCEVAR_GLANDS,
+    ITEMS,
+    OUTCOMES,
+    OutcomeCode,
+)
+
+SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire"
 
 ESSDAI_GUIDE: Mapping[str, tuple[str, Mapping[int, str]]] = {
     "constitutional": (
@@ -127,6 +140,38 @@ def _form(name: str, title: str, description: str, items: list[Json]) -> Json:
     }
 
 
+def _extracted() -> Json:
+    """The extension by which a renderer makes an Observation of an answer."""
+    return {"url": f"{SDC}-observationExtract", "valueBoolean": True}
+
+
+def _score(outcome: OutcomeCode, kind: str, expression: str) -> Json:
+    """An item that shows the score, calculated while the form is filled in.
+
+    Its linkId is the outcome's code. It stays empty where the scorer gives no number: FHIRPath's arithmetic
+    with an empty operand is empty. The expression needs nothing but ``%resource``, the response.
+    """
+    display, unit = OUTCOMES[outcome]
+    calculated = {"language": "text/fhirpath", "expression": expression}
+    points = {"system": UCUM, "code": unit}
+    return {
+        "extension": [
+            {"url": f"{SDC}-calculatedExpression", "valueExpression": calculated},
+            _extracted(),
+            {"url": f"{HL7}/StructureDefinition/questionnaire-unit", "valueCoding": points},
+        ],
+        "linkId": outcome.value,
+        "code": [{"system": canonical_url("CodeSystem", "outcomes"), "code": outcome.value}],
+        "text": display,
+        "type": kind,
+        "readOnly": True,
+    }
+
+
+def _answer(link: str) -> str:
+    return f"%resource.item.where(linkId = '{link}').answer.value"
+
+
 def _help(name: str, text: str) -> Json:
     """A display item with advice for the person who fills the form in."""
     control = {"coding": [{"system": f"{HL7}/questionnaire-item-control", "code": "help"}]}
@@ -148,7 +193,8 @@ def _whole_number(link: str, item: str, text: str, low: int, high: int) -> Json:
     limits = (("minValue", low), ("maxValue", high))
     return {
         "extension": [
-            {"url": f"{HL7}/StructureDefinition/{name}", "valueInteger": limit} for name, limit in limits
+            *({"url": f"{HL7}/StructureDefinition/{name}", "valueInteger": limit} for name, limit in limits),
+            _extracted(),
         ],
         "linkId": link,
         "code": _item_code(item),
@@ -184,6 +230,7 @@ def essdai() -> Json:
         meaning = " ".join(f"{LEVELS[level]}: {guide[level]}." for level in levels if level)
         items.append(
             {
+                "extension": [_extracted()],
                 "linkId": domain,
                 "code": _item_code(f"essdai-{domain}"),
                 "text": f"{name[0].upper()}{name[1:]}",
@@ -192,9 +239,17 @@ def essdai() -> Json:
                 "item": [_help(f"{domain}-help", f"{caution} {meaning}")],
             }
         )
+    for column, outcome in enumerate((OutcomeCode.ESSDAI, OutcomeCode.CLINESSDAI)):
+        points = [
+            f"{_answer(domain)}.code.toInteger() * {weights[column]}"
+            for domain, weights in WEIGHTS.items()
+            if weights[column]
+        ]
+        items.append(_score(outcome, "integer", " + ".join(points)))
     description = (
         "The level of activity in each ESSDAI domain, as rated by a physician. The ordinal value of an"
-        " answer is the domain's weight times the level; their sum is the ESSDAI. Wording of this project."
+        " answer is the domain's weight times the level; their sum is the ESSDAI, which the form shows"
+        " together with the ClinESSDAI. Wording of this project."
     )
     return _form("essdai", "ESSDAI, levels of activity", description, items)
 
@@ -212,7 +267,13 @@ def esspri() -> Json:
         )
         for scale in ESSPRI_SCALES
     ]
-    description = "Three scales that the participant marks; ESSPRI is their mean. Wording of this project."
+    # Rounded as outcomes are written; a third is never half way between two decimals.
+    mean = f"(({' + '.join(map(_answer, ESSPRI_SCALES))}) / {len(ESSPRI_SCALES)}).round(4)"
+    items.append(_score(OutcomeCode.ESSPRI, "decimal", mean))
+    description = (
+        "Three scales that the participant marks; ESSPRI is their mean, which the form shows."
+        " Wording of this project."
+    )
     return _form("esspri", "ESSPRI, three scales", description, items)
 
 
@@ -234,11 +295,28 @@ def hocevar() -> Json:
         }
         for gland in HOCEVAR_GLANDS
     ]
-    most = ITEMS["hocevar-total"].levels[-1]
+    most = ITEMS[TOTAL].levels[-1]
     text = f"Total, 0 to {most}, where it was noted"
-    items.append(_whole_number("total", "hocevar-total", text, 0, most))
+    items.append(_whole_number("total", TOTAL, text, 0, most))
+    items.append(_score(OutcomeCode.HOCEVAR, "integer", _hocevar_sum(most)))
     description = (
-        "Grades of four salivary glands on ultrasound; their sum is the Hočevar score."
-        " Wording of this project."
+        "Grades of four salivary glands on ultrasound; their sum is the Hočevar score, which the form"
+        " shows. Wording of this project."
     )
     return _form("hocevar", "Salivary gland ultrasound, Hočevar grades", description, items)
+
+
+def _hocevar_sum(most: int) -> str:
+    """The sum of the 20 grades; where one is missing, the total that was noted, if the grades allow it.
+
+    Every grade reaches 3 or 1; what those that were given could have reached, taken from ``most``, is how
+    much the missing ones may add.
+    """
+    given = "%resource.item.item.where(answer.exists())"
+    known = f"{given}.answer.value.aggregate($this + $total, 0)"
+    single = " | ".join(
+        f"'{grade.removeprefix('hocevar-')}'" for grade in GRADES if ITEMS[grade].levels[-1] == 1
+    )
+    reached = f"({given}.count() * 3 - {given}.where(linkId in ({single})).count() * 2)"
+    possible = f"{known} <= $this and $this <= {known} + {most} - {reached}"
+    return f"iif({given}.count() = {len(GRADES)}, {known}, {_answer('total')}.where({possible}))"

@@ -11,6 +11,7 @@ Json = dict[str, Any]
 PACKAGE = "org.w3id.fhir-adapter"
 VERSION = "0.1.0"
 FHIR_VERSION = "4.0.1"
+SDC_VERSION = "3.0.0"
 HL7 = "http://hl7.org/fhir"
 
 
