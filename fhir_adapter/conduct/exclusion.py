@@ -101,14 +101,14 @@ def _of_the_study(order: Order, rule: BiologicsRule, days: Days) -> bool:
 
 def _treated(order: Order, rule: BiologicsRule, start: date, end: date) -> Truth:
     if order.drug != rule.washout:
-        return overlaps(order.first, order.last, date.min, end)
+        return overlaps(order, date.min, end)
     if order.last is None:
         # A course of infusions has an end: an order that states none does not say when the last one was.
         begun_inside = order.first is not None and start <= order.first <= end
         return True if begun_inside else False if order.first and order.first > end else None
     if start <= order.last <= end:
         return True
-    return overlaps(order.first, order.last, start, end)
+    return overlaps(order, start, end)
 
 
 # ---------------------------------------------------------------------------------- a person's answer
@@ -163,7 +163,7 @@ def steroid(record: Record, rule: SteroidRule, days: Days) -> Answer:
 
 
 def _current(order: Order, day: date) -> Truth:
-    return overlaps(order.first, order.last, day, day)
+    return overlaps(order, day, day)
 
 
 # -------------------------------------------------------------------------------------------- kidneys
@@ -276,8 +276,8 @@ def _tuberculosis(
 ) -> tuple[Truth, list[Judged], list[Missing], tuple[str, ...]]:
     """A physician's answer and diagnoses; without them a negative IGRA clears. A positive one is latent."""
     told, facts = said(record, "active-tuberculosis", end)
-    current = [
-        (each, truth)
+    current: list[Judged] = [
+        (each, None if each.over and each.until is None else truth)
         for each, truth in _diagnosed(record, rule.tuberculosis, end)
         if truth is not False and not (each.until and each.until < end)
     ]
@@ -314,7 +314,7 @@ def stay(record: Record, rule: DaysRule, days: Days) -> Answer:
     """E5b: a stay for an infection that touches the days up to day 0; discharge inside counts."""
     start = days.zero - timedelta(days=rule.days)
     judged: list[Judged] = [
-        (each, all_of((overlaps(each.first, each.last, start, days.zero), each.infection)))
+        (each, all_of((overlaps(each, start, days.zero), each.infection)))
         for each in record.stays
     ]
     return _events(rule.code, judged, record, ("Encounter",), "Whether the stay was for an infection")
@@ -324,7 +324,7 @@ def anti_infective(record: Record, rule: DaysRule, days: Days) -> Answer:
     """E5c: an anti-infective into vein or muscle; by mouth does not count."""
     start = days.zero - timedelta(days=rule.days)
     judged: list[Judged] = [
-        (each, all_of((overlaps(each.first, each.last, start, days.zero), each.parenteral)))
+        (each, all_of((overlaps(each, start, days.zero), each.parenteral)))
         for each in record.orders
         if each.drug in of_group(Group.ANTI_INFECTIVE)
     ]

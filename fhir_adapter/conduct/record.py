@@ -110,13 +110,17 @@ def has_code(codes: Iterable[str], ranges: Sequence[str]) -> bool:
     return any(within(code, ranges) for code in codes)
 
 
-def overlaps(first: date | None, last: date | None, start: date, end: date) -> Truth:
-    """Whether what went from ``first`` to ``last`` touches the days from ``start`` to ``end``.
+def overlaps(fact: Order | Stay, start: date, end: date) -> Truth:
+    """Whether an order or a stay touches the days from ``start`` to ``end``.
 
-    Without an end it goes on. Without a beginning, it may have begun at any time before its end.
+    Without an end it goes on, unless it is over. Without a beginning, it may have begun at any time before
+    its end.
     """
+    first, last = fact.first, fact.last
     if (last is not None and last < start) or (first is not None and first > end):
         return False
+    if last is None and fact.over:
+        return True if first is not None and first >= start else None
     if first is not None or (last is not None and last <= end):
         return True
     return None

@@ -63,8 +63,11 @@ def treatment(record: Record, rule: TreatmentRule, days: Days) -> Answer:
     }
     missing: list[Missing] = []
     if holds is None:
-        undated = [each for each in orders if each.first is None]
-        missing = [Missing(Supplier.PHYSICIAN, f"When {each.drug} was begun") for each in undated]
+        missing = [
+            Missing(Supplier.PHYSICIAN, f"When {each.drug} was {'begun' if each.first is None else 'ended'}")
+            for each in orders
+            if each.first is None or (each.over and each.last is None)
+        ]
         if not record.has(*ORDERS):
             missing.append(not_pulled(*ORDERS))
         elif not orders:
@@ -73,7 +76,9 @@ def treatment(record: Record, rule: TreatmentRule, days: Days) -> Answer:
 
 
 def _certain(order: Order, end: date) -> _Course | None:
-    """The days on which a drug was surely taken: of an order without a beginning, its last day."""
+    """The days on which a drug was surely taken: where only one end is known, that day."""
+    if order.first is not None and order.over and order.last is None:
+        return (order.first, order.first, order.drug)
     if order.first is not None:
         return (order.first, _end(order, end), order.drug)
     if order.last is not None and order.last <= end:

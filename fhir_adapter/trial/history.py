@@ -1,16 +1,16 @@
 """What a record says beyond measurements and doses: diagnoses, orders, stays, vaccinations, consent.
 
-Each has its origins, like a measurement. A day that is not known is None; an interval without an end goes on.
+Each has its origins, like a measurement. A day that is not known is None; an interval without an end goes on,
+unless ``over`` says that it has ended on a day that is not known.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 
 from fhir_adapter.trial.types import Origin
-from fhir_adapter.trial.values import Moment, Truth
+from fhir_adapter.trial.values import Interval, Moment, Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Diagnosis:
     since: Moment | None
     until: date | None
     origins: tuple[Origin, ...]
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Order:
     parenteral: Truth
     indication: tuple[str, ...]
     origins: tuple[Origin, ...]
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,11 @@ class Stay:
     """A stay in hospital; ``infection`` says whether it was for the treatment of one (None: not stated)."""
 
     subject: str
-    first: date
+    first: date | None
     last: date | None
     infection: Truth
     origins: tuple[Origin, ...]
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class FocusScore:
-    """A biopsy's focus score: lymphocytic foci per 4 mm²."""
+    """A biopsy's focus score: lymphocytic foci per 4 mm², maybe censored (``<1``)."""
 
     subject: str
-    value: Fraction
+    value: Interval
     at: Moment
     origins: tuple[Origin, ...]

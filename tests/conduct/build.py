@@ -109,8 +109,8 @@ def moment(text: str) -> Moment:
 
 
 def span(text: str) -> tuple[date | None, date | None]:
-    """``FIRST..LAST``, either of which may be left out."""
-    first, _, last = text.partition("..")
+    """``FIRST..LAST``, either of which may be left out; ``FIRST..?`` is over, on a day not known."""
+    first, _, last = text.removesuffix("?").partition("..")
     return (day(first) if first else None), (day(last) if last else None)
 
 
@@ -188,16 +188,16 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         until = re.search(r"until (\S+)", line)
         return Diagnosis(
             CHILD, (words[0],), moment(since[1]) if since else None, day(until[1]) if until else None,
-            (origin(line, "Condition"),),
+            (origin(line, "Condition"),), "over" in words,
         )  # fmt: skip
     if kind == "order":
         route = True if "parenteral" in words else False if "oral" in words else None
         codes = tuple(words[words.index("for") + 1 :]) if "for" in words else ()
-        return Order(CHILD, words[0], *span(words[1]), route, codes, (origin(line, "MedicationRequest"),))
+        by = (origin(line, "MedicationRequest"),)
+        return Order(CHILD, words[0], *span(words[1]), route, codes, by, words[1].endswith("?"))
     if kind == "stay":
-        first, last = span(words[0])
-        assert first is not None
-        return Stay(CHILD, first, last, WORDS[words[1]], (origin(line, "Encounter"),))
+        by = (origin(line, "Encounter"),)
+        return Stay(CHILD, *span(words[0]), WORDS[words[1]], by, words[0].endswith("?"))
     if kind == "vaccine":
         return Vaccination(CHILD, WORDS[words[1]], moment(words[0]), (origin(line, "Immunization"),))
     if kind == "consent":
@@ -207,4 +207,4 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         at, code, answer = words
         return Statement(CHILD, code, WORDS[answer], moment(at), (origin(line, "QuestionnaireResponse"),))
     assert kind == "focus", line
-    return FocusScore(CHILD, Fraction(words[1]), moment(words[0]), (origin(line),))
+    return FocusScore(CHILD, interval(words[1]), moment(words[0]), (origin(line),))
