@@ -10,17 +10,22 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_adapter import shipped
+from fhir_adapter.conduct.drugs import DRUGS, Group, of_group
+from fhir_adapter.conduct.rules import ConductRule
+from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.errors import StudyFileError, UnknownName
+from fhir_adapter.trial.items import ESSDAI_DOMAINS, ITEMS
 from fhir_adapter.trial.protocol import (
     CalendarRule,
     EssdaiRule,
@@ -94,7 +99,7 @@ class MappingFolder:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One study: what it is called, its protocol, where its data come from and where results go.
+    """One study: what it is called, its rules, where its data come from and where results go.
 
     ``identifier`` is the study's identifier as (system, value); ``audit`` asks for an AuditEvent of each
     push on the target; ``digest`` is the SHA-256 of the file.
@@ -103,6 +108,7 @@ class Study:
     path: Path
     identifier: tuple[str, str]
     protocol: Protocol
+    conduct: ConductRule
     timezone: ZoneInfo
     sources: tuple[SourceSpec, ...]
     participants: ParticipantsSpec
@@ -138,6 +144,8 @@ def study_from_text(text: bytes, path: Path) -> Study:
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
         raise StudyFileError("Two sources have one name.", where=f"{path}: source.name")
+    rules_file = _protocol_file(study["protocol"], home)
+    rules, rules_digest = _protocol_document(rules_file)
     named = document["participants"]
     if named.get("source") not in (None, *names):
         raise StudyFileError(
@@ -148,7 +156,8 @@ def study_from_text(text: bytes, path: Path) -> Study:
     return Study(
         path=path,
         identifier=(system, value),
-        protocol=read_protocol(_protocol_file(study["protocol"], home)),
+        protocol=_protocol(rules, rules_digest, rules_file),
+        conduct=_conduct(rules, rules_file),
         timezone=_zone(study["timezone"], f"{path}: study.timezone"),
         sources=sources,
         participants=ParticipantsSpec(
@@ -213,11 +222,28 @@ def read_mapping(path: Path) -> MappingFolder:
 
 
 def read_protocol(path: Path) -> Protocol:
-    """Read a protocol file. Raises StudyFileError naming the key and what is allowed."""
+    """The outcomes of a protocol file. Raises StudyFileError naming the key and what is allowed."""
+    document, digest = _protocol_document(path)
+    return _protocol(document, digest, path)
+
+
+def read_conduct(path: Path) -> ConductRule:
+    """The conduct of a protocol file. Raises StudyFileError naming the key and what is allowed."""
+    document, _ = _protocol_document(path)
+    return _conduct(document, path)
+
+
+def _protocol_document(path: Path) -> tuple[dict[str, Any], str]:
+    """A protocol file that follows its schema, and the file's digest."""
     text = _read(path)
     document = _toml(text, path)
     _check_finite(document, path)
     _check(document, "protocol", path)
+    _check_order(document, path)
+    return document, _digest(text)
+
+
+def _protocol(document: Mapping[str, Any], digest: str, path: Path) -> Protocol:
     visits = {
         name: VisitRule(name, rule["sentence"], rule["day"], rule["before"], rule["after"],
                         rule.get("before_by_item", {}))
@@ -250,7 +276,7 @@ def read_protocol(path: Path) -> Protocol:
         star=_rule(StarRule, outcomes.get("star")),
         response=_rule(ResponseRule, outcomes.get("response")),
         calendar=_rule(CalendarRule, calendar and {**calendar, "last_day": last_day}),
-        digest=_digest(text),
+        digest=digest,
     )
 
 
@@ -280,30 +306,144 @@ def _complete(outcomes: Mapping[str, Any], visits: Mapping[str, VisitRule], path
                 )
 
 
+def _conduct(document: Mapping[str, Any], path: Path) -> ConductRule:
+    for where, name, known in _names(document):
+        if name not in known:
+            raise StudyFileError(
+                f"There is no {name!r}.", where=f"{path}: {where}", remedy=f"Allowed are: {', '.join(known)}."
+            )
+    eligibility = document.get("eligibility", {})
+    codes = [each["code"] for each in eligibility.values() if isinstance(each, Mapping)]
+    twice = [code for code in codes if codes.count(code) > 1]
+    if twice:
+        raise StudyFileError(f"Two criteria have the code {twice[0]!r}.", where=f"{path}: eligibility")
+    if "egfr" not in document and ("kidney" in eligibility or "derived" in document):
+        raise StudyFileError(
+            "The key 'egfr' is missing.",
+            where=str(path),
+            remedy="Add it: `eligibility.kidney` and `derived.renal` need the formulas' ages.",
+        )
+    return cast("ConductRule", _built(ConductRule, document))
+
+
+def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any] | frozenset[str]]]:
+    """Where a name stands, the name, and those that are known there."""
+    biologics = of_group(Group.BIOLOGIC)
+    for part in ("course", "upkeep"):
+        if "calendar" in document:
+            yield f"calendar.{part}.drug", document["calendar"][part]["drug"], DRUGS
+    for drug in document.get("usual_dose", {}).get("amounts", ()):
+        yield "usual_dose.amounts", drug, DRUGS
+    for name, rule in document.get("eligibility", {}).items():
+        where = f"eligibility.{name}"
+        if name == "day_0":
+            yield where, rule, DRUGS
+            continue
+        if "drug" in rule:
+            yield f"{where}.drug", rule["drug"], DRUGS
+        if "washout" in rule:
+            yield f"{where}.washout", rule["washout"], biologics
+        for key in ("drugs", "study_drugs"):
+            for drug in rule.get(key, ()):
+                yield f"{where}.{key}", drug, DRUGS
+        for code in (*rule.get("categories", ()), *((rule["statement"],) if "statement" in rule else ())):
+            yield f"{where}.{'categories' if 'categories' in rule else 'statement'}", code, STATEMENTS
+        for item in rule["least"] if isinstance(rule.get("least"), Mapping) else ():
+            yield f"{where}.least", item, ITEMS
+        for domain in rule.get("levels", ()):
+            yield f"{where}.levels", domain, ESSDAI_DOMAINS
+
+
+_ORDER: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "calendar.course": (("least", "most"),),
+    "outcomes.essdai": (("low_below", "high_from"),),
+    "eligibility.age": (("youngest", "oldest"),),
+    "derived.biological": (("igg_fall_below", "igg_low_from"), ("igg_low_from", "igg_moderate_above")),
+    **{
+        f"derived.haematological.{cell}": (
+            ("high_below", "moderate_at_most"),
+            ("moderate_at_most", "low_below"),
+        )
+        for cell in ("neutrophils", "haemoglobin", "platelets", "lymphocytes")
+    },
+    "derived.renal": (
+        ("protein_low_from", "protein_moderate_above"),
+        ("protein_moderate_above", "protein_high_above"),
+    ),
+    "derived.muscular": (
+        ("ck_moderate_above", "ck_high_above"),
+        ("strength_high_at_most", "strength_moderate_below"),
+    ),
+    "derived.pulmonary": (
+        ("dlco_high_below", "dlco_moderate_below"),
+        ("fvc_high_below", "fvc_moderate_below"),
+        ("nyha_moderate_from", "nyha_high_from"),
+    ),
+    "derived.constitutional": (
+        ("fever_low_from", "fever_moderate_above"),
+        ("loss_low_from", "loss_moderate_above"),
+    ),
+}
+"""Table → pairs of keys of which the first must not lie above the second."""
+
+
+def _check_order(document: Mapping[str, Any], path: Path) -> None:
+    """A span that ends before it begins cannot be meant."""
+    for name, pairs in _ORDER.items():
+        table: Any = document
+        for part in name.split("."):
+            table = table.get(part, {})
+        for low, high in pairs:
+            if low in table and high in table and table[low] > table[high]:
+                _backwards(f"{low} = {table[low]}", f"{high} = {table[high]}", f"{path}: {name}")
+    for name, rule in document.get("eligibility", {}).items():
+        for key in ("codes", "exclusions", "diagnoses", "infections", "related", "hiv", "tuberculosis"):
+            for span in rule.get(key, ()) if isinstance(rule, Mapping) else ():
+                first, _, last = span.partition("-")
+                if last and last < first:
+                    _backwards(first, last, f"{path}: eligibility.{name}.{key}")
+
+
+def _backwards(first: str, last: str, where: str) -> None:
+    raise StudyFileError(
+        f"This ends before it begins: {first} lies above {last}.", where=where, remedy="Exchange the two."
+    )
+
+
 _Rule = TypeVar("_Rule")
 
 
 def _rule(kind: type[_Rule], table: Mapping[str, Any] | None) -> _Rule | None:
-    """A rule from its table: readings by name, numbers exact."""
-    if table is None:
-        return None
-    fields: dict[str, Any] = {key: _exact(value) for key, value in table.items() if key != "readings"}
-    if "visits" in fields:
-        fields["visits"] = tuple(fields["visits"])
-    for name, reading in table.get("readings", {}).items():
-        fields[_READING_FIELDS.get(name, f"{name}_reading")] = _reading(reading)
-    whole = {
-        "threshold", "immunoglobulin_months", "rituximab_gap", "belimumab_after_rituximab", "belimumab_gap",
-        "last_day",
-    }  # fmt: skip
-    return kind(**{key: int(value) if key in whole else value for key, value in fields.items()})
+    """A rule from its table; None where there is none."""
+    return None if table is None else cast("_Rule", _built(kind, table))
 
 
-_READING_FIELDS = {"markers": "marker_reading"}
+def _built(kind: Any, value: Any) -> Any:
+    """A value of a rule as its type asks for: numbers exact, readings by name, what is left out None."""
+    if isinstance(kind, UnionType):
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+    if kind is Reading:
+        return _reading(value)
+    if kind in (Fraction, int):
+        return kind(value)
+    if is_dataclass(kind):
+        given = {**value, **{_reading_field(name): each for name, each in value.get("readings", {}).items()}}
+        hints = get_type_hints(kind)
+        return cast("Any", kind)(
+            **{
+                each.name: _built(hints[each.name], given[each.name]) if each.name in given else None
+                for each in fields(kind)
+            }
+        )
+    if get_origin(kind) is tuple:
+        return tuple(_built(get_args(kind)[0], each) for each in value)
+    if get_origin(kind) is Mapping:
+        return {key: _built(get_args(kind)[1], each) for key, each in value.items()}
+    return value
 
 
-def _exact(value: Any) -> Any:
-    return Fraction(value) if isinstance(value, int | Decimal) else value
+def _reading_field(name: str) -> str:
+    return "marker_reading" if name == "markers" else f"{name}_reading"
 
 
 def _reading(table: Mapping[str, Any]) -> Reading:
@@ -397,6 +537,8 @@ def _sentence(fault: ValidationError) -> tuple[str, str]:
         case "minimum" | "exclusiveMinimum" | "maximum":
             words = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
             return f"{instance} is not allowed here.", f"It must be {words[fault.validator]} {asked}."
+        case "pattern" if isinstance(fault.schema, Mapping) and "description" in fault.schema:
+            return f"{instance!r} is not allowed here.", f"Write {fault.schema['description']}."
         case _:
             return f"{fault.message}.", ""
 

@@ -6,14 +6,24 @@ Each message names the file, the key and what is allowed there.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from fhir_adapter import shipped
+from fhir_adapter.conduct.rules import ConductRule
 from fhir_adapter.errors import StudyFileError, UnknownName, WrongUse
-from fhir_adapter.study import Study, find, read_mapping, read_protocol, read_study, study_from_text
+from fhir_adapter.study import (
+    Study,
+    find,
+    read_conduct,
+    read_mapping,
+    read_protocol,
+    read_study,
+    study_from_text,
+)
 from fhir_adapter.trial.items import OUTCOMES
 from fhir_adapter.trial.protocol import Protocol
 
@@ -61,6 +71,18 @@ def protocol(text: str, home: Path) -> Protocol:
     path = home / "protocol.toml"
     path.write_text(text, encoding="utf-8")
     return read_protocol(path)
+
+
+def conduct(text: str, home: Path) -> ConductRule:
+    path = home / "protocol.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_conduct(path)
+
+
+def whole(text: str, home: Path) -> None:
+    """Read all of a protocol file, for what is wrong in it."""
+    protocol(text, home)
+    conduct(text, home)
 
 
 # ------------------------------------------------------------------------------------- the study file
@@ -251,7 +273,55 @@ STAR_VISITS = 'visits = ["week-28"]'
         (BOTH, "visits = []", "outcomes.essdai.visits", ["non-empty"]),
         ("before = 14", "before = -1", "visits.week-28.before", ["-1 is not allowed", "at least 0"]),
         ("day = 196", "", "visits.week-28", ["'day' is missing"]),
-        ("belimumab_gap", "belimumab_gap = 0", "calendar.belimumab_gap", ["0 is not allowed", "at least 7"]),
+        ("after = 28", "", "calendar.upkeep", ["'after' is missing"]),
+        ("least = 2", "least = 5", "calendar.course", ["ends before it begins", "least = 5", "most = 4"]),
+        ('drug = "belimumab"', 'drug = "benlysta"', "calendar.upkeep.drug", ["no 'benlysta'", "belimumab"]),
+        ("percent_below", "percent = 1", "depletion", ["'percent_below' is missing"]),
+        ("recent_days", "recent_days = 1\nrecent = 1", "derived.biological", ["'recent' is not known"]),
+        ("rituximab = {", "rituximab = { mg = 700 }", "usual_dose.amounts.rituximab", ["'mg' is not known"]),
+        (
+            "rituximab = {", "rituximab = {}", "usual_dose.amounts.rituximab",
+            ["Exactly one of 'mg_per_m2' or 'mg_per_kg'"],
+        ),
+        ("day_0", 'day_0 = "infusion"', "eligibility.day_0", ["no 'infusion'", "rituximab"]),
+        ("[eligibility.kidney]", "[eligibility.kidneys]", "eligibility", ["'kidneys' is not known"]),
+        ("youngest = 5", "youngest = 19", "eligibility.age", ["youngest = 19 lies above oldest = 18"]),
+        ("oldest = 18", 'oldest = "adult"', "eligibility.age.oldest", ["of the type integer"]),
+        ('code = "I2"', 'code = "I1"', "eligibility", ["Two criteria have the code 'I1'"]),
+        ('code = "I2"', 'code = "§2"', "eligibility.criteria.code", ["'§2' is not allowed", "a short name"]),
+        (
+            'default = "completed-years"', 'default = "in-years"', "eligibility.age.readings.age.default",
+            ["'in-years' is not allowed", "'completed-years', 'before-birthday'"],
+        ),
+        (
+            'alternatives = ["bedside-schwartz"', 'alternatives = ["ckd-epi"]',
+            "eligibility.kidney.readings.formula.alternatives.0", ["'ckd-epi' is not allowed", "'ckid-u25'"],
+        ),
+        (
+            "categories", 'categories = ["japan-2020"]', "eligibility.criteria.categories",
+            ["no 'japan-2020'", "japan-2018-definite"],
+        ),
+        (
+            'statement = "other-trial"', 'statement = "other-study"', "eligibility.other_trial.statement",
+            ["no 'other-study'", "other-trial"],
+        ),
+        ('codes = ["C00', 'codes = ["C97-C00"]', "eligibility.malignancy.codes", ["C97 lies above C00"]),
+        (
+            'codes = ["C00', 'codes = ["cancer"]', "eligibility.malignancy.codes.0",
+            ["'cancer' is not allowed", "ICD-10", "C00-C97"],
+        ),
+        (
+            'washout = "rituximab"', 'washout = "prednisone"', "eligibility.biologics.washout",
+            ["no 'prednisone'", "rituximab"],
+        ),
+        ("drugs = [", 'drugs = ["benlysta"]', "eligibility.consent.drugs", ["no 'benlysta'", "belimumab"]),
+        ("least = { igg", "least = { igx = 4 }", "eligibility.immunoglobulins.least", ["no 'igx'", "igg"]),
+        ("levels = {", "levels = { joints = 2 }", "eligibility.activity.levels", ["no 'joints'"]),
+        ("levels = {", "levels = { renal = 4 }", "eligibility.activity.levels.renal", ["4 is not allowed"]),
+        ("days = 60", "days = -60", "eligibility.stay.days", ["-60 is not allowed", "at least 0"]),
+        ("igg_low_from = 16", "igg_low_from = 21", "derived.biological", ["igg_low_from = 21", "above"]),
+        ("low_below = 1.5", "", "derived.haematological.neutrophils", ["'low_below' is missing"]),
+        ("[egfr]", "[egrf]", "", ["'egrf' is not known", "egfr"]),
         ("threshold = 5", "threshold = 0", "outcomes.star.threshold", ["0 is not allowed", "at least 1"]),
         ("threshold = 3", "threshold = 0", "outcomes.response.threshold", ["0 is not allowed", "at least 1"]),
         ('id = "NCT06410833"', "", "protocol", ["'id' is missing"]),
@@ -262,10 +332,52 @@ def test_protocol_files_that_cannot_be_meant(
     tmp_path: Path, old: str, new: str, key: str, says: list[str]
 ) -> None:
     with pytest.raises(StudyFileError) as fault:
-        protocol(changed(PROTOCOL, old, new), tmp_path)
+        whole(changed(PROTOCOL, old, new), tmp_path)
     for part in says:
         assert part in str(fault.value)
-    assert fault.value.where == f"{tmp_path / 'protocol.toml'}: {key}"
+    assert fault.value.where == str(tmp_path / "protocol.toml") + (f": {key}" if key else "")
+
+
+@pytest.mark.parametrize(
+    ("first", "after"),
+    [
+        ("[depletion]", "[usual_dose]"),
+        ("[eligibility]", "[egfr]"),
+        ("[eligibility.kidney]", "[eligibility.inf"),
+    ],
+)
+def test_a_part_of_conduct_that_the_trial_does_not_have(tmp_path: Path, first: str, after: str) -> None:
+    start, end = PROTOCOL.index(first), PROTOCOL.index(after)
+    read = conduct(PROTOCOL[:start] + PROTOCOL[end:], tmp_path)
+    left_out = {
+        "[depletion]": read.depletion,
+        "[eligibility]": read.eligibility,
+        "[eligibility.kidney]": read.eligibility and read.eligibility.kidney,
+    }
+    assert left_out[first] is None
+    assert read.derived is not None
+
+
+def test_a_protocol_of_outcomes_alone(tmp_path: Path) -> None:
+    read = conduct(PROTOCOL[: PROTOCOL.index("[calendar]")], tmp_path)
+    assert read == ConductRule(None, None, None, None, None)
+
+
+def test_the_formulas_of_the_kidneys_need_their_ages(tmp_path: Path) -> None:
+    start, end = PROTOCOL.index("[egfr]"), PROTOCOL.index("# §1.3: the limits")
+    with pytest.raises(StudyFileError, match="'egfr' is missing"):
+        conduct(PROTOCOL[:start] + PROTOCOL[end:], tmp_path)
+
+
+def test_every_criterion_has_its_sentence() -> None:
+    rule = read_conduct(shipped.PROTOCOLS / "nct06410833.toml").eligibility
+    assert rule is not None
+    criteria = [getattr(rule, each.name) for each in fields(rule) if each.name != "day_0"]
+    assert all(each.sentence for each in criteria)
+    assert [each.code for each in criteria] == [
+        "I1", "I2", "I3a", "I3b", "I4", "E1", "E2", "E3", "E4", "E5a", "E5b", "E5c", "E5d", "E5e", "E6", "E7",
+        "E8", "E9", "E10", "E11",
+    ]  # fmt: skip
 
 
 def test_star_needs_the_indices_that_it_is_made_of(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Soft warnings where a dose lies far from what is usual. The record states no dose: these are no deviations.
 
-Usual are rituximab 375 mg/m² and belimumab 10 mg/kg. Body surface by Mosteller, √(cm × kg / 3600); it is
-compared squared, so that nothing is rounded. Dossier §7.
+What is usual, by body surface or by weight, is the protocol file's. Body surface by Mosteller, √(cm × kg /
+3600); it is compared squared, so that nothing is rounded. Dossier §7.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fhir_adapter.conduct.answers import Piece
 from fhir_adapter.conduct.record import Record, latest, study_doses
 from fhir_adapter.conduct.rules import UsualDoseRule
 from fhir_adapter.scores.branches import value_of
-from fhir_adapter.trial.types import Dose
+from fhir_adapter.trial.types import Dose, Measurement
 from fhir_adapter.trial.values import Interval
 
 
@@ -34,24 +34,26 @@ def unusual(record: Record, rule: UsualDoseRule) -> tuple[Unusual, ...]:
 
 
 def _judged(record: Record, rule: UsualDoseRule) -> Iterator[Unusual]:
-    for drug in ("rituximab", "belimumab"):
+    for drug, usual in rule.amounts.items():
         for dose in study_doses(record, drug):
             if dose.amount is None or dose.unit != "mg":
                 continue
             start = dose.day - timedelta(days=rule.days)
             height, weight = (latest(record, item, start, dose.day) for item in ("height", "weight"))
             centimetres, kilograms = _exact(value_of(height)), _exact(value_of(weight))
-            if kilograms is None or (drug == "rituximab" and centimetres is None):
+            if kilograms is None:
                 continue
-            if drug == "rituximab" and centimetres is not None:
+            low, high = 1 - rule.share, 1 + rule.share
+            used: tuple[Measurement | None, ...]
+            if usual.mg_per_kg is not None:
+                relative, used = dose.amount / (usual.mg_per_kg * kilograms), (weight,)
+            elif usual.mg_per_m2 is not None and centimetres is not None:
                 # (amount / dose per m²)² against the square of the surface.
-                relative = (dose.amount / rule.rituximab_mg_per_m2) ** 2 * 3600 / (centimetres * kilograms)
-                low, high = (1 - rule.share) ** 2, (1 + rule.share) ** 2
+                relative = (dose.amount / usual.mg_per_m2) ** 2 * 3600 / (centimetres * kilograms)
+                low, high, used = low**2, high**2, (height, weight)
             else:
-                relative = dose.amount / (rule.belimumab_mg_per_kg * kilograms)
-                low, high = 1 - rule.share, 1 + rule.share
+                continue
             if not low <= relative <= high:
-                used = (height, weight) if drug == "rituximab" else (weight,)
                 yield Unusual(dose, relative > high, tuple(each for each in used if each))
 
 

@@ -69,7 +69,7 @@ class Missing:
 REMARKS: Mapping[str, str] = {
     "no-record": "There is no such record; the type of resource was pulled, so its absence counts as none",
     "no-day-0": "No study dose has been given yet; judged as if the day of the run were day 0",
-    "no-belimumab": "Belimumab has not been given yet; this can only be judged after rituximab",
+    "no-dose-yet": "The drug has not been given yet; this can only be judged at its first dose",
     "contradiction": "What a person answered and what the records show contradict each other",
     "core-antibody-alone": "Hepatitis B core antibody alone is positive: not excluded by the letter",
     "igra-positive": "A positive IGRA shows latent, not active, tuberculosis",

@@ -1,10 +1,9 @@
 """How the study drugs were given, and each deviation from the plan with its size.
 
-Rituximab weekly, two to four doses, until CD19 is below 0.5 % or 20/µL. Belimumab 28 days after the last
-rituximab and every 28 days, counted from the first belimumab, while on or before week 28; before each
-dose the laboratory gates E10 and E11. Tolerance 3 days for rituximab, 7 for belimumab. What was given
-before consent is history; what was given after a withdrawal is named and not judged otherwise. Dossier §7,
-§8, §14.5, §14.16.
+First a course of one drug until the B cells are gone, in the trial of the dossier rituximab weekly, two to
+four doses; then the upkeep by another, belimumab every 28 days, counted from its first dose, while on or
+before the last visit; before each dose the laboratory's gates. What was given before consent is history;
+what was given after a withdrawal is named and not judged otherwise. Dossier §7, §8, §14.5, §14.16.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from fhir_adapter.conduct.answers import Missing, Piece, Supplier, unique
 from fhir_adapter.conduct.depletion import measured, reached
 from fhir_adapter.conduct.gates import gate
 from fhir_adapter.conduct.record import Record, study_doses
-from fhir_adapter.conduct.rules import DepletionRule, DosingRule, GateRule
+from fhir_adapter.conduct.rules import DepletionRule, GateRule
 from fhir_adapter.scores.calendar import week_28
 from fhir_adapter.trial.protocol import CalendarRule
 from fhir_adapter.trial.types import Dose
@@ -66,11 +65,10 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rules of dosing together."""
+    """The rules of dosing together; without one of depletion nothing is asked of the B cells."""
 
     calendar: CalendarRule
-    dosing: DosingRule
-    depletion: DepletionRule
+    depletion: DepletionRule | None
     gates: tuple[GateRule, ...]
 
 
@@ -78,14 +76,14 @@ class Plan:
 class Dosing:
     """The treatment of one participant.
 
-    ``rituximab`` is the course, ``belimumab`` all doses up to a withdrawal; ``planned`` are the days of
-    belimumab. ``depleted`` says whether B cells were depleted, ``depleted_on`` when that was first shown,
-    ``evidence`` the measurements behind it; ``missing`` what would settle it.
+    ``course`` are the doses of the first drug, ``upkeep`` those of the second, up to a withdrawal;
+    ``planned`` are the days of the second. ``depleted`` says whether B cells were depleted, ``depleted_on``
+    when that was first shown, ``evidence`` the measurements behind it; ``missing`` what would settle it.
     """
 
     subject: str
-    rituximab: tuple[Dose, ...]
-    belimumab: tuple[Dose, ...]
+    course: tuple[Dose, ...]
+    upkeep: tuple[Dose, ...]
     planned: tuple[date, ...]
     depleted: Truth
     depleted_on: date | None
@@ -99,42 +97,43 @@ def review(record: Record, plan: Plan, as_of: date) -> Dosing:
     known = record.known_on(as_of)
     withdrawn = record.subject.withdrawn
     until = min(as_of, withdrawn) if withdrawn else as_of
-    given = {drug: study_doses(known, drug) for drug in ("rituximab", "belimumab")}
+    rules = (plan.calendar.course, plan.calendar.upkeep)
+    given = {rule.drug: study_doses(known, rule.drug) for rule in rules}
     deviations = _after_withdrawal(given, withdrawn)
-    rituximab, belimumab = (
-        [dose for dose in given[drug] if dose.day <= until] for drug in ("rituximab", "belimumab")
-    )
-    first_belimumab = belimumab[0] if belimumab else None
-    course = [dose for dose in rituximab if first_belimumab is None or dose.day <= first_belimumab.day]
+    first, upkeep = ([dose for dose in given[rule.drug] if dose.day <= until] for rule in rules)
+    follows = upkeep[0] if upkeep else None
+    course = [dose for dose in first if follows is None or dose.day <= follows.day]
     deviations += [
-        Deviation(DeviationKind.EXTRA, "rituximab", number, dose.day, 1, evidence=(dose,))
-        for number, dose in enumerate(rituximab, start=1)
+        Deviation(DeviationKind.EXTRA, dose.drug, number, dose.day, 1, evidence=(dose,))
+        for number, dose in enumerate(first, start=1)
         if dose not in course
     ]
-    found = measured(known, course[0], first_belimumab, plan.depletion) if course else []
+    found = measured(known, course[0], follows, plan.depletion) if course and plan.depletion else []
     found = [pair for pair in found if pair[0].at.last <= until]
-    depleted = reached(found, course[-1]) if course else None
+    depleted = reached(found, course[-1]) if course and plan.depletion else None
     shown = [piece.at.last for piece, truth in found if truth]
     over = bool(course) and (
-        first_belimumab is not None
-        or until > _due(course[-1], plan) + timedelta(days=plan.dosing.rituximab_tolerance)
+        follows is not None or until > _due(course[-1], plan) + timedelta(days=plan.calendar.course.tolerance)
     )
-    deviations += _course(course, first_belimumab, over, depleted, plan, known)
+    deviations += _course(course, follows, over, depleted, plan, known)
     deviations += _continued(known, course, plan)
-    planned = _planned(course, belimumab, plan)
-    deviations += _calendar(known, course, belimumab, planned, until, plan)
+    planned = _planned(course, upkeep, plan)
+    deviations += _calendar(known, course, upkeep, planned, until, plan)
     deviations += [
-        each for number, dose in enumerate(belimumab, 1) for each in _gates(known, plan, number, dose)
+        each
+        for doses in (course, upkeep)
+        for number, dose in enumerate(doses, start=1)
+        for each in _gates(known, plan, number, dose)
     ]
     open_ = (
-        (Missing(Supplier.LABORATORY, "CD19 after the last rituximab"),)
-        if course and depleted is None
+        (Missing(Supplier.LABORATORY, f"CD19 after the last {plan.calendar.course.drug}"),)
+        if course and plan.depletion and depleted is None
         else ()
     )
     return Dosing(
         record.subject.id,
         tuple(course),
-        tuple(belimumab),
+        tuple(upkeep),
         tuple(planned),
         depleted,
         min(shown, default=None),
@@ -147,7 +146,7 @@ def review(record: Record, plan: Plan, as_of: date) -> Dosing:
 
 
 def _due(dose: Dose, plan: Plan) -> date:
-    return dose.day + timedelta(days=plan.calendar.rituximab_gap)
+    return dose.day + timedelta(days=plan.calendar.course.gap)
 
 
 def _after_withdrawal(given: dict[str, list[Dose]], withdrawn: date | None) -> list[Deviation]:
@@ -161,71 +160,72 @@ def _after_withdrawal(given: dict[str, list[Dose]], withdrawn: date | None) -> l
     ]
 
 
-# ----------------------------------------------------------------------------------------- rituximab
+# ----------------------------------------------------------------------------------------- the course
 
 
 def _course(
     course: Sequence[Dose],
-    first_belimumab: Dose | None,
+    follows: Dose | None,
     over: bool,
     depleted: Truth,
     plan: Plan,
     record: Record,
 ) -> list[Deviation]:
     """Intervals from dose to dose, and how many there were."""
-    rule = plan.dosing
+    rule = plan.calendar.course
     found = [
         deviation
         for number, (before, dose) in enumerate(pairwise(course), start=2)
-        if (deviation := _off(dose, _due(before, plan), number, rule.rituximab_tolerance))
+        if (deviation := _off(dose, _due(before, plan), number, rule.tolerance))
     ]
     found += [
-        Deviation(DeviationKind.EXTRA, "rituximab", number, dose.day, 1, evidence=(dose,))
+        Deviation(DeviationKind.EXTRA, rule.drug, number, dose.day, 1, evidence=(dose,))
         for number, dose in enumerate(course, start=1)
-        if number > rule.most_rituximab
+        if number > rule.most
     ]
-    begun = over or first_belimumab is not None
-    if begun and len(course) < rule.least_rituximab:
-        day = _due(course[-1], plan) if course else first_belimumab.day if first_belimumab else date.min
+    begun = over or follows is not None
+    if begun and len(course) < rule.least:
+        day = _due(course[-1], plan) if course else follows.day if follows else date.min
         found += [
-            _missing(record, "rituximab", number, day, plan.calendar.rituximab_gap)
-            for number in range(len(course) + 1, rule.least_rituximab + 1)
+            _missing(record, rule.drug, number, day, rule.gap)
+            for number in range(len(course) + 1, rule.least + 1)
         ]
-    elif over and depleted is False and len(course) < rule.most_rituximab:
-        last, more = course[-1], rule.most_rituximab - len(course)
+    elif over and depleted is False and len(course) < rule.most:
+        last, more = course[-1], rule.most - len(course)
         found.append(
-            Deviation(DeviationKind.STOPPED, "rituximab", len(course), last.day, more, evidence=(last,))
+            Deviation(DeviationKind.STOPPED, rule.drug, len(course), last.day, more, evidence=(last,))
         )
     return found
 
 
 def _continued(record: Record, course: Sequence[Dose], plan: Plan) -> list[Deviation]:
     """Doses beyond the least that were given although depletion had been shown."""
-    found = []
+    found: list[Deviation] = []
+    if plan.depletion is None:
+        return found
     for number, dose in enumerate(course, start=1):
-        if number <= plan.dosing.least_rituximab:
+        if number <= plan.calendar.course.least:
             continue
         shown = [piece for piece, truth in measured(record, course[0], dose, plan.depletion) if truth]
         if shown:
             size = (dose.day - shown[0].at.last).days
             found.append(
                 Deviation(
-                    DeviationKind.CONTINUED, "rituximab", number, dose.day, size, evidence=(dose, shown[0])
+                    DeviationKind.CONTINUED, dose.drug, number, dose.day, size, evidence=(dose, shown[0])
                 )
             )
     return found
 
 
-# ----------------------------------------------------------------------------------------- belimumab
+# ----------------------------------------------------------------------------------------- the upkeep
 
 
-def _planned(course: Sequence[Dose], belimumab: Sequence[Dose], plan: Plan) -> list[date]:
-    """The days of belimumab up to week 28: from the first that was given, else after the last rituximab."""
+def _planned(course: Sequence[Dose], upkeep: Sequence[Dose], plan: Plan) -> list[date]:
+    """The days of the upkeep up to the last visit: from its first dose, else after the last of the course."""
     if not course:
         return []
-    gap = timedelta(days=plan.calendar.belimumab_gap)
-    after_rituximab = course[-1].day + timedelta(days=plan.calendar.belimumab_after_rituximab)
-    day = belimumab[0].day if belimumab else after_rituximab
+    gap = timedelta(days=plan.calendar.upkeep.gap)
+    day = upkeep[0].day if upkeep else course[-1].day + timedelta(days=plan.calendar.upkeep.after)
     end = week_28(course[0].day, plan.calendar)
     days: list[date] = []
     while day <= end or not days:
@@ -237,31 +237,31 @@ def _planned(course: Sequence[Dose], belimumab: Sequence[Dose], plan: Plan) -> l
 def _calendar(
     record: Record,
     course: Sequence[Dose],
-    belimumab: Sequence[Dose],
+    upkeep: Sequence[Dose],
     planned: Sequence[date],
     until: date,
     plan: Plan,
 ) -> list[Deviation]:
     """The doses against the plan: late, early, missing, extra."""
-    tolerance = plan.dosing.belimumab_tolerance
-    slots = _matched(tuple(planned), tuple(dose.day for dose in belimumab), plan.calendar.belimumab_gap)
+    rule = plan.calendar.upkeep
+    slots = _matched(tuple(planned), tuple(dose.day for dose in upkeep), rule.gap)
     found = []
     for number, day in enumerate(planned, start=1):
         index = slots.get(number - 1)
         if index is None:
-            if until > day + timedelta(days=tolerance):
-                found.append(_missing(record, "belimumab", number, day, plan.calendar.belimumab_gap))
+            if until > day + timedelta(days=rule.tolerance):
+                found.append(_missing(record, rule.drug, number, day, rule.gap))
             continue
         due = day
         if number == 1:
-            due = course[-1].day + timedelta(days=plan.calendar.belimumab_after_rituximab)
-        deviation = _off(belimumab[index], due, number, tolerance)
+            due = course[-1].day + timedelta(days=rule.after)
+        deviation = _off(upkeep[index], due, number, rule.tolerance)
         if deviation:
             found.append(deviation)
     taken = set(slots.values())
     found += [
-        Deviation(DeviationKind.EXTRA, "belimumab", index + 1, dose.day, 1, evidence=(dose,))
-        for index, dose in enumerate(belimumab)
+        Deviation(DeviationKind.EXTRA, rule.drug, index + 1, dose.day, 1, evidence=(dose,))
+        for index, dose in enumerate(upkeep)
         if planned and index not in taken
     ]
     return found
@@ -311,13 +311,15 @@ def _missing(record: Record, drug: str, number: int, day: date, gap: int) -> Dev
 def _gates(record: Record, plan: Plan, number: int, dose: Dose) -> list[Deviation]:
     found = []
     for rule in plan.gates:
+        if rule.drug != dose.drug:
+            continue
         answer = gate(record, rule, dose)
         if answer.holds:
             continue
         kind = DeviationKind.GATE_UNDETERMINED if answer.holds is None else DeviationKind.GATE_NOT_MET
         found.append(
             Deviation(
-                kind, "belimumab", number, dose.day, None, criterion=rule.code,
+                kind, dose.drug, number, dose.day, None, criterion=rule.code,
                 evidence=(dose, *answer.evidence), missing=answer.missing,
             )
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Who may enter: every criterion of the record for one participant.
 
 Inclusions are in ``inclusion``, ``classification``, ``treatment`` and ``activity``, exclusions in
-``exclusion``, the laboratory gates before belimumab in ``gates``. Dossier §8; polarity §14.13:
+``exclusion``, the laboratory gates before a drug in ``gates``. Dossier §8; polarity §14.13:
 *satisfied* speaks for enrolment.
 """
 
@@ -16,14 +16,14 @@ from fhir_adapter.conduct.record import Record, days_of
 from fhir_adapter.conduct.rules import EgfrRule, EligibilityRule
 
 
-def judge(record: Record, rule: EligibilityRule, egfr: EgfrRule, as_of: date) -> tuple[Answer, ...]:
+def judge(record: Record, rule: EligibilityRule, egfr: EgfrRule | None, as_of: date) -> tuple[Answer, ...]:
     """The answer of each criterion that the trial has, in the order of the record, as of a day.
 
     Before the first study dose the day of the run stands for day 0, and each answer that depends on it
     says so. The order of the record's facts does not matter.
     """
     known = record.known_on(as_of)
-    days = days_of(known, as_of)
+    days = days_of(known, rule.day_0, as_of)
     answers: list[Answer] = []
     if rule.age:
         answers.append(inclusion.age(known, rule.age, days))
@@ -39,7 +39,7 @@ def judge(record: Record, rule: EligibilityRule, egfr: EgfrRule, as_of: date) ->
         answers.append(exclusion.biologics(known, rule.biologics, days))
     if rule.other_trial:
         answers.append(exclusion.stated(known, rule.other_trial, days))
-    if rule.kidney:
+    if rule.kidney and egfr:
         answers.append(exclusion.kidney(known, rule.kidney, egfr, days))
     if rule.infection:
         answers.append(exclusion.infection(known, rule.infection, days))
@@ -62,7 +62,7 @@ def judge(record: Record, rule: EligibilityRule, egfr: EgfrRule, as_of: date) ->
     if rule.steroid:
         answers.append(exclusion.steroid(known, rule.steroid, days))
     gated = (rule.immunoglobulins, rule.blood_cells)
-    answers += [gates.at_first_belimumab(known, each, days) for each in gated if each]
+    answers += [gates.at_first_dose(known, each, days) for each in gated if each]
     if days.begun:
         return tuple(answers)
     at_consent = {rule.age.code} if rule.age else set()

@@ -1,8 +1,8 @@
-"""The laboratory gates before belimumab: IgG and IgA (E10), leucocytes and neutrophils (E11).
+"""The laboratory gates before a drug: IgG and IgA (E10), leucocytes and neutrophils (E11).
 
-Below a limit, strictly, belimumab is not given. The latest result of each item in the days before the
-dose and on its day decides; no result leaves it open. They are criteria at the first belimumab and
-gates before every one (dossier §7, §8).
+Below a limit, strictly, it is not given. The latest result of each item in the days before the dose and
+on its day decides; no result leaves it open. They are criteria at the drug's first dose and gates before
+every one (dossier §7, §8).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import timedelta
 from fractions import Fraction
 
 from fhir_adapter.conduct.answers import Answer, Judged, by_reading, deciding, listed
-from fhir_adapter.conduct.record import Days, Record, ask_laboratory, judged, results
+from fhir_adapter.conduct.record import Days, Record, ask_laboratory, judged, results, study_doses
 from fhir_adapter.conduct.rules import GateRule
 from fhir_adapter.trial.types import Dose, Measurement
 from fhir_adapter.trial.values import Truth, any_of, negation
 
 
 def gate(record: Record, rule: GateRule, dose: Dose) -> Answer:
-    """Whether the laboratory allowed a dose of belimumab."""
+    """Whether the laboratory allowed a dose."""
     start = dose.day - timedelta(days=rule.days)
     found = {item: results(record, item, start, dose.day, dose.at.instant) for item in rule.least}
     latest: dict[str, Measurement | None] = {
@@ -40,12 +40,14 @@ def gate(record: Record, rule: GateRule, dose: Dose) -> Answer:
     )
 
 
-def at_first_belimumab(record: Record, rule: GateRule, days: Days) -> Answer:
-    """The gate as a criterion: judged at the first belimumab, and not before it is given."""
-    if days.belimumab is None:
+def at_first_dose(record: Record, rule: GateRule, days: Days) -> Answer:
+    """The gate as a criterion: judged at the first dose from day 0 on, and not before it is given."""
+    doses = study_doses(record, rule.drug) if days.begun else ()
+    first = next((dose for dose in doses if dose.day >= days.zero), None)
+    if first is None:
         readings = dict.fromkeys(rule.result_reading.alternatives)
-        return Answer(rule.code, None, readings, remarks=("no-belimumab",))
-    return gate(record, rule, days.belimumab)
+        return Answer(rule.code, None, readings, remarks=("no-dose-yet",))
+    return gate(record, rule, first)
 
 
 def _low(measurement: Measurement | None, least: Fraction) -> Truth:

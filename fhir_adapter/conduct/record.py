@@ -69,23 +69,19 @@ class Record:
 class Days:
     """The reference days of one participant (dossier §8).
 
-    ``zero`` is the first rituximab on or after consent; before it is given, the day of the run stands in
-    and ``begun`` is False. ``belimumab`` is the first belimumab of the study.
+    ``zero`` is the first dose of the study on or after consent; before it is given, the day of the run
+    stands in and ``begun`` is False.
     """
 
     consent: date | None
     zero: date
     begun: bool
-    belimumab: Dose | None
 
 
-def days_of(record: Record, as_of: date) -> Days:
-    """The reference days; what was given before consent is history (§14.5)."""
-    consent = record.subject.consent
-    first = next(iter(study_doses(record, "rituximab")), None)
-    zero = first.day if first else as_of
-    belimumab = next((dose for dose in study_doses(record, "belimumab") if first and dose.day >= zero), None)
-    return Days(consent, zero, first is not None, belimumab)
+def days_of(record: Record, drug: str, as_of: date) -> Days:
+    """The reference days, where day 0 is the first dose of ``drug``; earlier ones are history (§14.5)."""
+    first = next(iter(study_doses(record, drug)), None)
+    return Days(record.subject.consent, first.day if first else as_of, first is not None)
 
 
 def study_doses(record: Record, drug: str) -> list[Dose]:

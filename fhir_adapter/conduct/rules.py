@@ -189,13 +189,14 @@ class SteroidRule:
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """Laboratory values below which belimumab is not given, in the days before a dose and on its day.
+    """Laboratory values below which ``drug`` is not given, in the days before a dose and on its day.
 
     ``least`` by item. Readings of result: ``latest-result``, ``any-result``.
     """
 
     code: str
     sentence: str
+    drug: str
     days: int
     least: Mapping[str, Fraction]
     result_reading: Reading
@@ -211,8 +212,9 @@ class EgfrRule:
 
 @dataclass(frozen=True, slots=True)
 class EligibilityRule:
-    """Every criterion of a trial, in the order of the record."""
+    """Every criterion of a trial, in the order of the record; day 0 is the first dose of ``day_0``."""
 
+    day_0: str
     age: AgeRule | None
     criteria: CriteriaRule | None
     treatment: TreatmentRule | None
@@ -244,27 +246,23 @@ class DepletionRule:
 
 
 @dataclass(frozen=True, slots=True)
-class DosingRule:
-    """How the drugs are given: at least and at most so many rituximab; the tolerances, in days.
+class UsualAmount:
+    """What is usually given of a drug: by body surface or by weight, exactly one of both."""
 
-    The intervals themselves are those of ``CalendarRule``.
-    """
-
-    sentence: str
-    least_rituximab: int
-    most_rituximab: int
-    rituximab_tolerance: int
-    belimumab_tolerance: int
+    mg_per_m2: Fraction | None
+    mg_per_kg: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
 class UsualDoseRule:
-    """What is usually given, for soft warnings only; ``share`` is how far a dose may lie from it."""
+    """What is usually given, by drug, for soft warnings only.
 
-    rituximab_mg_per_m2: Fraction
-    belimumab_mg_per_kg: Fraction
+    ``share`` is how far a dose may lie from it; height and weight are at most ``days`` old.
+    """
+
     share: Fraction
     days: int
+    amounts: Mapping[str, UsualAmount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,8 +344,7 @@ class ConductRule:
     """All of conduct; None for what a trial does not ask for."""
 
     eligibility: EligibilityRule | None
-    egfr: EgfrRule
+    egfr: EgfrRule | None
     depletion: DepletionRule | None
-    dosing: DosingRule | None
     usual_dose: UsualDoseRule | None
     derived: DerivedRule | None

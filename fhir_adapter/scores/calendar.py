@@ -26,16 +26,16 @@ def week_28(anchor: date, rule: CalendarRule) -> date:
     return anchor + timedelta(days=rule.last_day)
 
 
-def belimumab_days(last_rituximab: date, anchor: date, rule: CalendarRule) -> list[date]:
-    """The planned days of belimumab, up to and including the last day of the study; at most as many as have
-    names (``MOST_BELIMUMAB_DUE``).
+def upkeep_days(course_end: date, anchor: date, rule: CalendarRule) -> list[date]:
+    """The planned days of the second drug, up to and including the last day of the study; at most as many as
+    have names (``MOST_BELIMUMAB_DUE``).
     """
     end = week_28(anchor, rule)
-    day = last_rituximab + timedelta(days=rule.belimumab_after_rituximab)
+    day = course_end + timedelta(days=rule.upkeep.after)
     days: list[date] = []
     while day <= end and len(days) < MOST_BELIMUMAB_DUE:
         days.append(day)
-        day += timedelta(days=rule.belimumab_gap)
+        day += timedelta(days=rule.upkeep.gap)
     return days
 
 
@@ -50,9 +50,9 @@ def score(
     """The calendar of one participant from the doses that were given."""
     days = {name: dose.day if dose else None for name, dose in anchors.items()}
     week0 = days[protocol.anchor.default]
-    last_rituximab = days.get("last-rituximab")
-    counted = {drug: course(doses, drug) for drug in ("rituximab", "belimumab")}
-    due = belimumab_days(last_rituximab, week0, rule) if last_rituximab and week0 else []
+    course_end = days.get(f"last-{rule.course.drug}")
+    counted = {drug: course(doses, drug) for drug in (rule.course.drug, rule.upkeep.drug)}
+    due = upkeep_days(course_end, week0, rule) if course_end and week0 else []
     used = tuple(dose for drug in counted.values() for dose in drug)
     statuses = {dose.status for dose in used}
     components = [
@@ -63,7 +63,7 @@ def score(
             for name, day in days.items()
             if name != protocol.anchor.default
         ),
-        *(_day(f"belimumab-due-{number}", day) for number, day in enumerate(due, start=1)),
+        *(_day(f"{rule.upkeep.drug}-due-{number}", day) for number, day in enumerate(due, start=1)),
     ]
     return Outcome(
         subject,

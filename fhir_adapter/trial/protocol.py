@@ -129,13 +129,36 @@ class ResponseRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CourseRule:
+    """The drug that is given first: at least and at most so many doses, ``gap`` days apart.
+
+    ``tolerance`` is how many days a dose may lie from its planned one.
+    """
+
+    drug: str
+    gap: int
+    least: int
+    most: int
+    tolerance: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepRule:
+    """The drug that follows: first ``after`` days after the last of the course, then every ``gap`` days."""
+
+    drug: str
+    after: int
+    gap: int
+    tolerance: int
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarRule:
-    """How the study drugs follow one another, in days; ``last_day`` is that of the last visit."""
+    """How the study drugs follow one another; ``last_day`` is that of the last visit."""
 
     sentence: str
-    rituximab_gap: int
-    belimumab_after_rituximab: int
-    belimumab_gap: int
+    course: CourseRule
+    upkeep: UpkeepRule
     last_day: int
 
 

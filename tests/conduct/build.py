@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-import types
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fhir_adapter import shipped
 from fhir_adapter.conduct.record import Record
-from fhir_adapter.conduct.rules import ConductRule, EligibilityRule
+from fhir_adapter.conduct.rules import ConductRule, EgfrRule, EligibilityRule
+from fhir_adapter.study import read_conduct
 from fhir_adapter.trial.history import (
     Agreement,
     Diagnosis,
@@ -27,7 +26,6 @@ from fhir_adapter.trial.history import (
     Stay,
     Vaccination,
 )
-from fhir_adapter.trial.protocol import Reading
 from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Origin, Problem, Subject
 from fhir_adapter.trial.values import Interval, Moment, Truth, on
 from fhir_adapter.trial.windows import settled
@@ -54,8 +52,8 @@ def tables(name: str) -> dict[str, Any]:
 
 @cache
 def rules() -> ConductRule:
-    """The rules as the record is read."""
-    return typing.cast("ConductRule", _built(ConductRule, tables("rules.toml")))
+    """The rules of NCT06410833 as they ship."""
+    return read_conduct(shipped.PROTOCOLS / "nct06410833.toml")
 
 
 def eligibility_rule() -> EligibilityRule:
@@ -64,29 +62,10 @@ def eligibility_rule() -> EligibilityRule:
     return rule
 
 
-def _built(kind: Any, value: Any) -> Any:
-    """A rule from its table; a key that the type does not have is refused."""
-    if isinstance(kind, types.UnionType):
-        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
-    if kind is Reading:
-        return Reading(value["sentence"], value["default"], tuple(value["alternatives"]))
-    if kind is Fraction:
-        return Fraction(value)
-    if is_dataclass(kind):
-        table = {key: each for key, each in value.items() if key != "readings"}
-        table |= {f"{name}_reading": each for name, each in value.get("readings", {}).items()}
-        hints = typing.get_type_hints(kind)
-        assert set(table) <= set(hints), set(table) - set(hints)
-        built = {
-            each.name: _built(hints[each.name], table[each.name]) if each.name in table else None
-            for each in fields(kind)
-        }
-        return typing.cast("Any", kind)(**built)
-    if typing.get_origin(kind) is tuple:
-        return tuple(_built(typing.get_args(kind)[0], each) for each in value)
-    if typing.get_origin(kind) is Mapping:
-        return {key: _built(typing.get_args(kind)[1], each) for key, each in value.items()}
-    return value
+def egfr_rule() -> EgfrRule:
+    rule = rules().egfr
+    assert rule is not None
+    return rule
 
 
 def origin(line: str, type: str = "Observation") -> Origin:

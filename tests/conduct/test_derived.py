@@ -22,7 +22,7 @@ from fhir_adapter.conduct.rules import DerivedRule
 from fhir_adapter.trial.items import ESSDAI_DOMAINS
 from fhir_adapter.trial.types import Visit
 from fhir_adapter.trial.windows import Evidence
-from tests.conduct.build import DOSES, day, lab, record, rules, tables
+from tests.conduct.build import DOSES, day, egfr_rule, lab, record, rules, tables
 from tests.scores.build import interval
 
 CASES = tables("derived.toml")
@@ -159,8 +159,8 @@ def at_visit(*lines: str, due: bool = True) -> dict[str, Proposal]:
     inside = {item: each for item, each in chosen.items() if VISIT.first <= each.at.first <= VISIT.last}
     evidence = Evidence("JSS-01", "week-28", VISIT, due, inside)
     random.Random(1).shuffle(facts)
-    found = proposals(known, evidence, derived(), rules().egfr)
-    assert found == proposals(record(facts), evidence, derived(), rules().egfr)
+    found = proposals(known, evidence, derived(), egfr_rule())
+    assert found == proposals(record(facts), evidence, derived(), egfr_rule())
     assert {flag for each in found for flag in each.flags} <= {*FLAGS, "formulas-disagree-about-60"}
     return {each.domain: each for each in found}
 

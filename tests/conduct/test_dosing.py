@@ -31,13 +31,12 @@ ANSWERS = {"yes": True, "no": False, "unknown": None}
 def plan() -> Plan:
     calendar = protocol().calendar
     eligibility = eligibility_rule()
-    dosing, depletion = rules().dosing, rules().depletion
+    depletion = rules().depletion
     assert calendar
-    assert dosing
     assert depletion
     assert eligibility.immunoglobulins
     assert eligibility.blood_cells
-    return Plan(calendar, dosing, depletion, (eligibility.immunoglobulins, eligibility.blood_cells))
+    return Plan(calendar, depletion, (eligibility.immunoglobulins, eligibility.blood_cells))
 
 
 def at(text: str | int, hour: int | None = None) -> Moment:
@@ -138,7 +137,7 @@ def test_each_dose_and_each_planned_day_is_accounted_for_once(days: list[int]) -
         kind: sum(each.kind is kind and each.drug == "belimumab" for each in found.deviations)
         for kind in (DeviationKind.EXTRA, DeviationKind.MISSING)
     }
-    matched = len(found.belimumab) - count[DeviationKind.EXTRA]
+    matched = len(found.upkeep) - count[DeviationKind.EXTRA]
     assert matched + count[DeviationKind.MISSING] == len(found.planned)
     assert count[DeviationKind.EXTRA] >= 0
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fhir_adapter.conduct.egfr import estimate, power, schwartz, u25, years
 from fhir_adapter.trial.values import Interval, exactly
-from tests.conduct.build import rules, tables
+from tests.conduct.build import egfr_rule, tables
 from tests.scores.build import interval
 
 CASES = [pytest.param(case, id=case["id"]) for case in tables("egfr.toml")["case"]]
@@ -34,7 +34,7 @@ def rounded(value: Interval | None) -> str:
 def test_cases(case: Mapping[str, Any]) -> None:
     found = estimate(
         exactly(Fraction(case["age"])), case["sex"], interval(case["height"]), interval(case["creatinine"]),
-        rules().egfr,
+        egfr_rule(),
     )  # fmt: skip
     assert rounded(found.schwartz) == case["schwartz"]
     assert rounded(found.u25) == case["u25"]
@@ -88,7 +88,7 @@ def test_unknown_sex_and_a_year_of_birth_are_enclosed() -> None:
 
 def test_around_18_years_both_formulas_are_possible() -> None:
     age = Interval(Fraction("17.9"), Fraction("18.1"))
-    found = estimate(age, "female", exactly(160), exactly(Fraction("2.205")), rules().egfr)
+    found = estimate(age, "female", exactly(160), exactly(Fraction("2.205")), egfr_rule())
     assert found.leads is None
     assert found.value is not None
     assert found.value.at_least(30) is None
@@ -101,5 +101,5 @@ def test_creatinine_below_what_the_laboratory_can_measure() -> None:
 
 
 def test_without_height_or_creatinine_there_is_none() -> None:
-    assert estimate(exactly(10), "male", None, exactly(1), rules().egfr).value is None
-    assert estimate(exactly(10), "male", exactly(120), None, rules().egfr).value is None
+    assert estimate(exactly(10), "male", None, exactly(1), egfr_rule()).value is None
+    assert estimate(exactly(10), "male", exactly(120), None, egfr_rule()).value is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from textwrap import fill
 from types import ModuleType
@@ -63,9 +63,15 @@ _MEANING: Mapping[str, str] = {
     "response.schirmer_abnormal_below": "d: abnormal below so many mm, for the reading `normal-stays-normal`",
     "response.flow_rise_share": "e: the flow rises by such a share, from 0 at all; or",
     "response.ultrasound_fall_share": "e: the Hočevar score falls by such a share",
-    "calendar.rituximab_gap": "days from one rituximab to the next",
-    "calendar.belimumab_after_rituximab": "days from the last rituximab to the first belimumab",
-    "calendar.belimumab_gap": "days from one belimumab to the next",
+    "calendar.course.drug": "the drug that is given first",
+    "calendar.course.gap": "days from one of its doses to the next",
+    "calendar.course.least": "at least so many doses",
+    "calendar.course.most": "at most so many doses",
+    "calendar.course.tolerance": "days that a dose may lie from its planned day",
+    "calendar.upkeep.drug": "the drug that follows",
+    "calendar.upkeep.after": "days from the last of the course to its first dose",
+    "calendar.upkeep.gap": "days from one of its doses to the next",
+    "calendar.upkeep.tolerance": "days that a dose may lie from its planned day",
 }
 """What each threshold of the protocol file means."""
 
@@ -153,7 +159,7 @@ def _section(
         text += f"\nThe record says:\n\n> {rule['sentence']}\n"
     if tables:
         text += f"\n{tables}"
-    numbers = {key: value for key, value in rule.items() if key not in ("sentence", "visits", "readings")}
+    numbers = dict(_flat({key: rule[key] for key in rule if key not in ("sentence", "visits", "readings")}))
     if numbers:
         quoted = _quoted(name)
         text += f"\n| key | value | meaning |{' of the sentence |' if quoted else ''}\n|---|---|---|"
@@ -167,6 +173,15 @@ def _section(
     if instruments:
         text += "\nWorked cases:\n\n" + table(*instruments)
     return text
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of a table with those of the tables in it: ``course.gap``."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _quoted(name: str) -> dict[str, str]:

@@ -222,7 +222,7 @@ def test_weekly_belimumab_for_years_has_a_name_for_each_day() -> None:
     assert trial.calendar is not None
     weekly = replace(
         trial,
-        calendar=replace(trial.calendar, belimumab_gap=7),
+        calendar=replace(trial.calendar, upkeep=replace(trial.calendar.upkeep, gap=7)),
         anchor=replace(trial.anchor, default="first-belimumab", alternatives=("last-rituximab",)),
     )
     doses = [*rituximab(0, 7), dose("belimumab", after(300))]

@@ -142,11 +142,11 @@ def test_calendar_from_the_plan(case: Case) -> None:
     rule = protocol().calendar
     assert rule is not None
     given, expected = case["inputs"], case["expected"]
-    first, gap = date.fromisoformat(given["first_rituximab"]), timedelta(days=rule.rituximab_gap)
+    first, gap = date.fromisoformat(given["first_rituximab"]), timedelta(days=rule.course.gap)
     planned = [first + gap * number for number in range(given["rituximab_doses"])]
     anchor = planned[0] if given["week0_anchor"] == "first_rituximab" else planned[-1]
     assert [day.isoformat() for day in planned] == expected["rituximab"]
-    due = calendar.belimumab_days(planned[-1], anchor, rule)
+    due = calendar.upkeep_days(planned[-1], anchor, rule)
     assert [day.isoformat() for day in due] == expected["belimumab"]
     assert calendar.week_28(anchor, rule).isoformat() == expected["week28"]
 
