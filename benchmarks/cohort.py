@@ -76,7 +76,8 @@ def expected(before: Visit, after: Visit) -> Expected:
     scales = (*before.scales, *after.scales)
     esspri = None if None in scales else Fraction(_sum(after.scales) - _sum(before.scales), 3)
     indicators = [
-        _fell(before.physician, after.physician, 30),
+        # From 0 nothing can be said of it (dossier §14.11).
+        _fell(before.physician or None, after.physician, 30),
         _any([_fell(before.esr, after.esr, 30), _normalised(before.esr, after.esr)]),
         _any(_markers(before, after)),
         _wetter(before.tears, after.tears),

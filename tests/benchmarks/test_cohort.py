@@ -67,10 +67,12 @@ def test_the_response_counts_indicators(changed: dict[str, object], response: st
 
 def test_what_was_normal_or_zero_at_baseline() -> None:
     # ESR 20 → 15 fell by 25 %, which is too little, and was never raised; RF 19 of 20 was negative: IgG
-    # alone decides; flow 0 → 1 is any rise; the physician's 0 cannot fall.
+    # alone decides; flow 0 → 1 is any rise; of the physician's 0 nothing can be said (dossier §14.11).
     before = replace(BEFORE, esr=20, rf=19, flow=0, physician=0)
     after = replace(before, esr=15, rf=5, flow=1, igg=1201)
     assert expected(before, after).response == "non-responder"
+    # with tears, two are met and the physician's is open
+    assert expected(before, replace(after, tears=(9, 11))).response == "undetermined"
     # with tears and IgG: tears, IgG and flow are three
     assert expected(before, replace(after, tears=(9, 11), igg=1200)).response == "responder"
 

@@ -1,0 +1,166 @@
+"""Ten thousand participants, from a folder to their outcomes.
+
+    python -m benchmarks.scale [--participants 10000] [--files 4]
+
+Each way is a process of its own, so that its peak memory is its own too; the times are CPU times. The
+results of every participant are compared with those by plain arithmetic (``cohort.expected``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from benchmarks import cohort
+from fhir_adapter.exchange.folder import Folder
+from fhir_adapter.exchange.resource import Received
+from fhir_adapter.pipeline.places import mappings
+from fhir_adapter.pipeline.pull import origin_of
+from fhir_adapter.pipeline.score import score
+from fhir_adapter.study import Study, study_from_text
+from fhir_adapter.trial.types import Outcome
+from fhir_adapter.workspace import Stored, Workspace
+
+SOURCE = "hospital"
+
+_STUDY = f"""\
+[study]
+identifier = "https://clinicaltrials.gov|NCT06410833"
+protocol = "nct06410833"
+timezone = "Asia/Shanghai"
+workspace = "study.sqlite"
+
+[participants]
+source = "{SOURCE}"
+identifier_system = "urn:example:trial-participant"
+match = "mrn"
+
+[[source]]
+name = "{SOURCE}"
+folder = "{SOURCE}"
+mapping = "example-cn"
+
+[target]
+folder = "outcomes"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one way took: CPU seconds, seconds, peak memory in MB, outcomes, and wrong results."""
+
+    cpu: float
+    wall: float
+    memory: float
+    outcomes: int = 0
+    wrong: int = 0
+
+
+class _Export:
+    """The folder in the place of the workspace."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Folder(folder, name=SOURCE)
+
+    def current(self, source: str, type: str) -> Iterator[Stored]:
+        for received in self.folder.resources({type}):
+            assert isinstance(received, Received)
+            yield Stored(origin_of(source, received), received.body)
+
+
+def _study(home: Path) -> Study:
+    return study_from_text(_STUDY.encode(), home / "study.toml")
+
+
+def bare(home: Path) -> tuple[int, int]:
+    """Decode every line, and nothing else."""
+    decoder = msgspec.json.Decoder(float_hook=Decimal)
+    for path in sorted((home / SOURCE).glob("*.ndjson")):
+        with path.open("rb") as file:
+            for line in file:
+                decoder.decode(line)
+    return 0, 0
+
+
+def ours(home: Path) -> tuple[int, int]:
+    """From the folder to the outcomes, without a workspace."""
+    study = _study(home)
+    export = cast(Workspace, _Export(home / SOURCE))
+    scored = score(study, dict(mappings(study).hospitals), export, cohort.AS_OF)
+    wanted = _wanted(home)
+    wrong = sum(not _agrees(wanted[id], each.outcomes) for id, each in scored.assessments.items())
+    return len(scored.documents), wrong + abs(len(wanted) - len(scored.assessments))
+
+
+def _wanted(home: Path) -> dict[str, list[str | None]]:
+    found: dict[str, list[str | None]] = json.loads((home / "expected.json").read_bytes())
+    return found
+
+
+def _agrees(wanted: list[str | None], outcomes: Iterable[Outcome]) -> bool:
+    found = {(each.code, each.visit): each for each in outcomes}
+    numbers = [found[(f"{index}-change", "week-28")].number for index in ("essdai", "esspri")]
+    response = found[("response", "week-28")].result
+    return [*(None if number is None else str(number) for number in numbers), response] == wanted
+
+
+WAYS: dict[str, Callable[[Path], tuple[int, int]]] = {"bare": bare, "ours": ours}
+
+
+def measure(way: str, home: Path) -> Taken:
+    """Take one way in this process."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    outcomes, wrong = WAYS[way](home)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Taken(time.process_time() - cpu, time.perf_counter() - wall, used, outcomes, wrong)
+
+
+def generate(home: Path, participants: int, files: int) -> None:
+    """Write the export and what is expected."""
+    found = cohort.write(home / SOURCE, participants, files)
+    plain = {
+        id: [
+            None if each.essdai_change is None else str(each.essdai_change),
+            None if each.esspri_change is None else str(each.esspri_change),
+            each.response,
+        ]
+        for id, each in found.items()
+    }
+    (home / "expected.json").write_text(json.dumps(plain))
+
+
+def main() -> None:
+    """Measure, and print a table with the ratios."""
+    parser = argparse.ArgumentParser(description="Ten thousand participants.")
+    parser.add_argument("--participants", type=int, default=10_000)
+    parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--way", choices=WAYS)
+    asked = parser.parse_args()
+    if asked.way:
+        print(json.dumps(asdict(measure(asked.way, asked.home))))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        home = asked.home or Path(name)
+        if not (home / "expected.json").exists():
+            generate(home, asked.participants, asked.files)
+        for way in WAYS:
+            command = [sys.executable, "-m", "benchmarks.scale", "--way", way, "--home", str(home)]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True)
+            print(way, answer.stdout.strip())
+
+
+if __name__ == "__main__":
+    main()
