@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_adapter import shipped
-from fhir_adapter.conduct.drugs import DRUGS, Group, of_group
 from fhir_adapter.conduct.rules import ConductRule
 from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.errors import StudyFileError, UnknownName
+from fhir_adapter.trial.drugs import DRUGS, Group, of_group
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, ITEMS
 from fhir_adapter.trial.protocol import (
     CalendarRule,

@@ -140,7 +140,9 @@ def _found(record: Record, item: str, end: date) -> Part:
 
 def _biopsy(record: Record, rule: CriteriaRule, end: date) -> Part:
     scores: list[Judged] = [
-        (each, each.value.at_least(rule.focus_score_from)) for each in record.focus_scores if each.at.last <= end
+        (each, each.value.at_least(rule.focus_score_from))
+        for each in record.focus_scores
+        if each.at.last <= end
     ]
     answer = shown(scores) if scores else None
     open_ = () if scores else (Missing(Supplier.PHYSICIAN, "Biopsy of a salivary gland: focus score"),)

@@ -23,7 +23,6 @@ from fhir_adapter.conduct.answers import (
     shown,
     unique,
 )
-from fhir_adapter.conduct.drugs import Group, of_group
 from fhir_adapter.conduct.egfr import estimate, years
 from fhir_adapter.conduct.record import (
     ORDERS,
@@ -54,6 +53,7 @@ from fhir_adapter.conduct.rules import (
 )
 from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.response import months_before
+from fhir_adapter.trial.drugs import Group, of_group
 from fhir_adapter.trial.history import Diagnosis, Order
 from fhir_adapter.trial.items import ITEMS
 from fhir_adapter.trial.types import Measurement
@@ -314,8 +314,7 @@ def stay(record: Record, rule: DaysRule, days: Days) -> Answer:
     """E5b: a stay for an infection that touches the days up to day 0; discharge inside counts."""
     start = days.zero - timedelta(days=rule.days)
     judged: list[Judged] = [
-        (each, all_of((overlaps(each, start, days.zero), each.infection)))
-        for each in record.stays
+        (each, all_of((overlaps(each, start, days.zero), each.infection))) for each in record.stays
     ]
     return _events(rule.code, judged, record, ("Encounter",), "Whether the stay was for an infection")
 

@@ -16,7 +16,6 @@ from fhir_adapter.conduct.answers import (
     listed,
     unique,
 )
-from fhir_adapter.conduct.drugs import Group, of_group
 from fhir_adapter.conduct.record import (
     ORDERS,
     Days,
@@ -25,6 +24,7 @@ from fhir_adapter.conduct.record import (
 )
 from fhir_adapter.conduct.rules import TreatmentRule
 from fhir_adapter.scores.response import months_before
+from fhir_adapter.trial.drugs import Group, of_group
 from fhir_adapter.trial.history import Order
 from fhir_adapter.trial.values import Truth
 

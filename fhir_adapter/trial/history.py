@@ -39,7 +39,7 @@ class Diagnosis:
 class Order:
     """A drug that was ordered, stated or taken, other than a study dose.
 
-    ``drug`` is a code of ``conduct.drugs``; ``parenteral`` says whether it went into vein or muscle (None
+    ``drug`` is a code of ``trial.drugs``; ``parenteral`` says whether it went into vein or muscle (None
     where the route is not known); ``indication`` are ICD-10 codes of what it was given for.
     """
 

@@ -20,8 +20,8 @@ from fhir_adapter.conduct.criteria import (
     ocular_1999,
     oral_1999,
 )
-from fhir_adapter.conduct.drugs import DRUGS, Group, of_group
 from fhir_adapter.conduct.record import within
+from fhir_adapter.trial.drugs import DRUGS, Group, of_group
 from fhir_adapter.trial.values import Truth
 
 Y, N, U = True, False, None

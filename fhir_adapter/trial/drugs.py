@@ -1,6 +1,6 @@
 """The drugs of a participant's history, by code: what each is called and which criteria look at it.
 
-An ``Order.drug`` is one of these codes. Groups: dossier §8 I3a, E1, E5a, E5c, E9. The ATC codes of
+An ``Order.drug`` or a ``Dose.drug`` is one of these codes. Groups: dossier §8 I3a, E1, E5a, E5c, E9. The ATC codes of
 rituximab and belimumab were seen in public files, old and new; all others are from memory (§9) and are
 prefixes for a mapping to start from, not a reference.
 """
