@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from fhir_adapter.trial.values import Interval, Moment, Truth
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class Origin(NamedTuple):
     """The resource that a value came from.
 
     ``version`` is the server's version id, or ``sha256:…`` of the content where the source gives none.
