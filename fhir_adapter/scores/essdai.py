@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.outcome import answered, at_visit, change, difference_of
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, OutcomeCode
 from fhir_adapter.trial.protocol import EssdaiRule
 from fhir_adapter.trial.types import Component, Outcome
-from fhir_adapter.trial.values import Interval, total
+from fhir_adapter.trial.values import Interval, weighted_total
 from fhir_adapter.trial.windows import Evidence
 
 WEIGHTS: Mapping[str, tuple[int, int]] = {
@@ -37,7 +38,16 @@ WEIGHTS: Mapping[str, tuple[int, int]] = {
 ITEMS = tuple(f"essdai-{domain}" for domain in WEIGHTS)
 """The twelve domains."""
 
-_COLUMN = {OutcomeCode.ESSDAI: 0, OutcomeCode.CLINESSDAI: 1}
+_WEIGHTS: Mapping[OutcomeCode, Mapping[str, int]] = {
+    index: {domain: pair[column] for domain, pair in WEIGHTS.items() if pair[column]}
+    for column, index in enumerate((OutcomeCode.ESSDAI, OutcomeCode.CLINESSDAI))
+}
+"""Index → its domains with their weights."""
+
+_ITEMS = {index: [f"essdai-{domain}" for domain in weights] for index, weights in _WEIGHTS.items()}
+_ANY_LEVEL = {
+    domain: Interval(Fraction(0), Fraction(max(levels))) for domain, (_, levels) in ESSDAI_DOMAINS.items()
+}
 
 
 def weighted_sum(levels: Mapping[str, Interval | None], index: OutcomeCode) -> Interval | None:
@@ -46,18 +56,12 @@ def weighted_sum(levels: Mapping[str, Interval | None], index: OutcomeCode) -> I
     ``levels`` by domain; None or absent is not rated. Where no domain of the index is rated at all,
     nothing is known and the answer is None.
     """
-    weights = {domain: pair[_COLUMN[index]] for domain, pair in WEIGHTS.items()}
-    weights = {domain: weight for domain, weight in weights.items() if weight}
+    weights = _WEIGHTS[index]
     if all(levels.get(domain) is None for domain in weights):
         return None
-    return total(
-        (levels.get(domain) or _any_level(domain)).scaled(Fraction(weight))
-        for domain, weight in weights.items()
+    return weighted_total(
+        (levels.get(domain) or _ANY_LEVEL[domain], weight) for domain, weight in weights.items()
     )
-
-
-def _any_level(domain: str) -> Interval:
-    return Interval(Fraction(0), Fraction(max(ESSDAI_DOMAINS[domain][1])))
 
 
 def category(score: Interval | None, rule: EssdaiRule) -> str | None:
@@ -75,18 +79,16 @@ def category(score: Interval | None, rule: EssdaiRule) -> str | None:
 
 def score(evidence: Evidence, index: OutcomeCode, rule: EssdaiRule) -> Outcome:
     """ESSDAI or ClinESSDAI at one visit."""
-    domains = [domain for domain, pair in WEIGHTS.items() if pair[_COLUMN[index]]]
     levels = {
-        domain: rated.value
-        for domain in domains
-        if (rated := evidence.at(f"essdai-{domain}")) is not None and rated.usable
+        domain: value_of(evidence.at(item))
+        for domain, item in zip(_WEIGHTS[index], _ITEMS[index], strict=True)
     }
     value = weighted_sum(levels, index)
     name = category(value, rule)
     return at_visit(
         index,
         evidence,
-        [f"essdai-{domain}" for domain in domains],
+        _ITEMS[index],
         value,
         [Component("category", code=name, reason=None if name else "missing-input")],
     )

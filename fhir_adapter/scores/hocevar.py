@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from fhir_adapter.scores.branches import UNUSED, Branch, compared, value_of, was_done
-from fhir_adapter.scores.outcome import at_visit, change, difference_of, interval_of, percent
+from fhir_adapter.scores.outcome import at_visit, change, difference_of, percent
 from fhir_adapter.trial.items import HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, ITEMS, OutcomeCode
 from fhir_adapter.trial.types import Outcome
 from fhir_adapter.trial.values import Interval, difference, fell_by, total
@@ -20,31 +20,35 @@ from fhir_adapter.trial.windows import Evidence
 GRADES = tuple(f"hocevar-{gland}-{component}" for gland in HOCEVAR_GLANDS for component in HOCEVAR_COMPONENTS)
 """The 20 grades."""
 TOTAL = "hocevar-total"
+_ANY_GRADE = {item: Interval(Fraction(0), Fraction(ITEMS[item].levels[-1])) for item in GRADES}
 
 
 def summed(grades: Mapping[str, Interval | None]) -> Interval | None:
     """The sum of the 20 grades by item; a missing one lies between 0 and its highest. None of none."""
     if all(grades.get(item) is None for item in GRADES):
         return None
-    return total(
-        grades.get(item) or Interval(Fraction(0), Fraction(ITEMS[item].levels[-1])) for item in GRADES
-    )
+    return total(grades.get(item) or _ANY_GRADE[item] for item in GRADES)
 
 
-def score(evidence: Evidence) -> Outcome:
-    """The score at one visit, from its 20 grades, else from the total that was recorded.
+def value(evidence: Evidence) -> tuple[Interval | None, tuple[str, ...]]:
+    """Where the score at one visit lies, from its 20 grades, else from the total that was recorded; and flags.
 
     A recorded total that the known grades rule out stands for nothing: it is flagged, the grades count.
     """
     parts = summed({item: value_of(evidence.at(item)) for item in GRADES})
     recorded = value_of(evidence.at(TOTAL))
-    value, flags = parts, tuple[str, ...]()
     if recorded is not None and parts is not None and not _possible(recorded, parts):
-        flags = ("total-disagrees",)
-    elif recorded is not None and (parts is None or parts.exact is None):
-        value, flags = recorded, ("total-as-recorded",)
+        return parts, ("total-disagrees",)
+    if recorded is not None and (parts is None or parts.exact is None):
+        return recorded, ("total-as-recorded",)
+    return parts, ()
+
+
+def score(evidence: Evidence) -> Outcome:
+    """The score at one visit."""
+    found, flags = value(evidence)
     items = GRADES if evidence.at(TOTAL) is None else (*GRADES, TOTAL)
-    return at_visit(OutcomeCode.HOCEVAR, evidence, items, value, (), flags)
+    return at_visit(OutcomeCode.HOCEVAR, evidence, items, found, (), flags)
 
 
 def _possible(recorded: Interval, parts: Interval) -> bool:
@@ -64,5 +68,5 @@ def branch(baseline: Evidence, followup: Evidence, share: Fraction) -> Branch:
     """The ultrasound as one of two tests of the salivary glands; from 0 it cannot fall (§14.11)."""
     if not was_done(baseline, followup, items=(*GRADES, TOTAL)):
         return UNUSED
-    before, after = interval_of(score(baseline)), interval_of(score(followup))
+    before, after = value(baseline)[0], value(followup)[0]
     return Branch(True, compared(before, after, lambda first, second: fell_by(first, second, share)))

@@ -34,35 +34,34 @@ class Interval:
     @property
     def exact(self) -> Fraction | None:
         """The one number that the interval holds, or None where it holds several."""
-        return self.low if self.low is not None and self.low == self.high else None
+        one = self.low is self.high or self.low == self.high
+        return self.low if one else None
 
     @property
     def censored_below(self) -> bool:
         """Whether the value is only known to lie below a limit, as in ``<20``."""
         return self.exact is None and self.high is not None and self.high_open
 
-    def scaled(self, factor: Fraction) -> Interval:
+    def scaled(self, factor: Fraction | int) -> Interval:
         """The interval in another unit; ``factor`` is positive."""
-        return Interval(
-            None if self.low is None else self.low * factor,
-            None if self.high is None else self.high * factor,
-            self.low_open,
-            self.high_open,
-        )
+        low = None if self.low is None else self.low * factor
+        if self.high is self.low:
+            return Interval(low, low, self.low_open, self.high_open)
+        return Interval(low, None if self.high is None else self.high * factor, self.low_open, self.high_open)
 
     def below(self, limit: Number) -> Truth:
         """Whether the value is less than ``limit``."""
-        if self.high is not None and (self.high < limit or (self.high == limit and self.high_open)):
+        if self.high is not None and _order(self.high, limit) < (1 if self.high_open else 0):
             return True
-        if self.low is not None and self.low >= limit:
+        if self.low is not None and _order(self.low, limit) >= 0:
             return False
         return None
 
     def at_most(self, limit: Number) -> Truth:
         """Whether the value is less than or equal to ``limit``."""
-        if self.high is not None and self.high <= limit:
+        if self.high is not None and _order(self.high, limit) <= 0:
             return True
-        if self.low is not None and (self.low > limit or (self.low == limit and self.low_open)):
+        if self.low is not None and _order(self.low, limit) > (-1 if self.low_open else 0):
             return False
         return None
 
@@ -75,6 +74,12 @@ class Interval:
         return negation(self.at_most(limit))
 
 
+def _order(number: Fraction, limit: Number) -> int:
+    """Below, at or above 0 as ``number`` is less than, equal to or more than ``limit``; in whole numbers."""
+    numerator, denominator = limit.as_integer_ratio()
+    return number.numerator * denominator - numerator * number.denominator
+
+
 def exactly(value: Number) -> Interval:
     """The interval that holds just ``value``."""
     number = Fraction(value)
@@ -83,30 +88,49 @@ def exactly(value: Number) -> Interval:
 
 def total(parts: Iterable[Interval]) -> Interval:
     """The sum of intervals; an open or missing limit of one part makes the sum's so."""
-    low: Fraction | None = Fraction(0)
-    high: Fraction | None = Fraction(0)
-    low_open = high_open = False
-    for part in parts:
-        low = None if low is None or part.low is None else low + part.low
-        high = None if high is None or part.high is None else high + part.high
-        low_open |= part.low_open
-        high_open |= part.high_open
-    return Interval(low, high, low_open, high_open)
+    return weighted_total((part, 1) for part in parts)
+
+
+def weighted_total(parts: Iterable[tuple[Interval, int]]) -> Interval:
+    """The sum of so many times each interval; a weight is a whole number above 0."""
+    weighted = list(parts)
+    low = high = _sum((part.low, weight) for part, weight in weighted)
+    if any(part.low is not part.high for part, _ in weighted):
+        high = _sum((part.high, weight) for part, weight in weighted)
+    return Interval(
+        low, high, any(part.low_open for part, _ in weighted), any(part.high_open for part, _ in weighted)
+    )
+
+
+def _sum(numbers: Iterable[tuple[Fraction | None, int]]) -> Fraction | None:
+    """The sum of so many times each number, None if one is: in whole numbers over one denominator."""
+    total, denominator = 0, 1
+    for number, times in numbers:
+        if number is None:
+            return None
+        numerator, own = number.as_integer_ratio()
+        if own == denominator:
+            total += times * numerator
+        else:
+            total, denominator = total * own + times * numerator * denominator, denominator * own
+    return Fraction(total, denominator)
 
 
 def difference(minuend: Interval, subtrahend: Interval) -> Interval:
     """``minuend - subtrahend``; for a change, follow-up minus baseline."""
-    return total((minuend, negated(subtrahend)))
-
-
-def negated(value: Interval) -> Interval:
-    """The interval of the opposite numbers."""
+    low = high = _less(minuend.low, subtrahend.high)
+    if minuend.low is not minuend.high or subtrahend.low is not subtrahend.high:
+        high = _less(minuend.high, subtrahend.low)
     return Interval(
-        None if value.high is None else -value.high,
-        None if value.low is None else -value.low,
-        value.high_open,
-        value.low_open,
+        low,
+        high,
+        minuend.low_open or subtrahend.high_open,
+        minuend.high_open or subtrahend.low_open,
     )
+
+
+def _less(number: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if number is None or other is None else number - other
 
 
 def fell_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:
@@ -142,8 +166,11 @@ def any_of(answers: Iterable[Truth]) -> Truth:
 
 
 def all_of(answers: Iterable[Truth]) -> Truth:
-    """Three-valued *and*. Of nothing: True."""
-    return negation(any_of(negation(answer) for answer in answers))
+    """Three-valued *and*: False if any fails, True if all are known and none does. Of nothing: True."""
+    known = list(answers)
+    if False in known:
+        return False
+    return None if None in known else True
 
 
 def rounded(value: Fraction, places: int = 4) -> Decimal:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 
 from fhir_adapter.trial.protocol import Protocol, VisitRule
 from fhir_adapter.trial.types import Dose, Measurement, Problem, Visit
@@ -26,10 +27,15 @@ def visit_of(rule: VisitRule, anchor: date) -> Visit:
 
 def first_day(visit: Visit, item: str) -> date:
     """The first day that counts for ``item``; families such as ``hocevar`` speak for all their items."""
-    for family, day in visit.first_by_item.items():
-        if item == family or item.startswith(f"{family}-"):
-            return day
-    return visit.first
+    days = visit.first_by_item
+    family = _family(item, tuple(days)) if days else None
+    return visit.first if family is None else days[family]
+
+
+@cache
+def _family(item: str, families: tuple[str, ...]) -> str | None:
+    """The family that speaks for an item, if any: the same few are asked for at every visit."""
+    return next((family for family in families if item == family or item.startswith(f"{family}-")), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def evidence(
             and not (start and candidate.at.instant and candidate.at.instant >= start)
         ]
         if inside:
-            chosen[item] = _nearest(inside, window.target)
+            chosen[item] = inside[0] if len(inside) == 1 else _nearest(inside, window.target)
     return Evidence(subject, rule.name, window, True, chosen)
 
 
@@ -118,6 +124,8 @@ def settled(measurements: Iterable[Measurement]) -> dict[str, tuple[Measurement,
 
 
 def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
+    if len(group) == 1:
+        return tuple(group)
     corrections = [measurement for measurement in group if measurement.corrects]
     standing = [
         measurement

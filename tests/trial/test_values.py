@@ -18,11 +18,11 @@ from fhir_adapter.trial.values import (
     difference,
     exactly,
     fell_by,
-    negated,
     negation,
     rose_by,
     rounded,
     total,
+    weighted_total,
 )
 from tests.scores.build import interval
 
@@ -104,7 +104,7 @@ def test_exact_values_are_always_decided(
 def test_sums_enclose_the_sums_of_members(one: Enclosed, two: Enclosed, factor: Fraction) -> None:
     assert contains(total((one[0], two[0])), one[1] + two[1])
     assert contains(difference(one[0], two[0]), one[1] - two[1])
-    assert contains(negated(one[0]), -one[1])
+    assert contains(weighted_total(((one[0], 3), (two[0], 2))), 3 * one[1] + 2 * two[1])
     assert contains(one[0].scaled(factor), one[1] * factor)
 
 
