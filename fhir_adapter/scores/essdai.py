@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from fhir_adapter.scores.branches import value_of
-from fhir_adapter.scores.outcome import answered, at_visit, change, difference_of
+from fhir_adapter.scores.outcome import answered, at_visit, change, coded, difference_of
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, OutcomeCode
 from fhir_adapter.trial.protocol import EssdaiRule
-from fhir_adapter.trial.types import Component, Outcome
+from fhir_adapter.trial.types import Outcome
 from fhir_adapter.trial.values import Interval, weighted_total
 from fhir_adapter.trial.windows import Evidence
 
@@ -90,7 +90,7 @@ def score(evidence: Evidence, index: OutcomeCode, rule: EssdaiRule) -> Outcome:
         evidence,
         _ITEMS[index],
         value,
-        [Component("category", code=name, reason=None if name else "missing-input")],
+        [coded("category", name, "missing-input")],
     )
 
 

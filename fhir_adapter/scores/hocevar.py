@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from fhir_adapter.scores.branches import UNUSED, Branch, compared, value_of, was_done
 from fhir_adapter.scores.outcome import at_visit, change, difference_of, percent
-from fhir_adapter.trial.items import HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, ITEMS, OutcomeCode
+from fhir_adapter.trial import items as trial_items
+from fhir_adapter.trial.items import HOCEVAR_COMPONENTS, HOCEVAR_GLANDS, OutcomeCode
 from fhir_adapter.trial.types import Outcome
 from fhir_adapter.trial.values import Interval, difference, fell_by, total
 from fhir_adapter.trial.windows import Evidence
@@ -20,12 +21,13 @@ from fhir_adapter.trial.windows import Evidence
 GRADES = tuple(f"hocevar-{gland}-{component}" for gland in HOCEVAR_GLANDS for component in HOCEVAR_COMPONENTS)
 """The 20 grades."""
 TOTAL = "hocevar-total"
-_ANY_GRADE = {item: Interval(Fraction(0), Fraction(ITEMS[item].levels[-1])) for item in GRADES}
+ITEMS = (*GRADES, TOTAL)
+_ANY_GRADE = {item: Interval(Fraction(0), Fraction(trial_items.ITEMS[item].levels[-1])) for item in GRADES}
 
 
 def summed(grades: Mapping[str, Interval | None]) -> Interval | None:
     """The sum of the 20 grades by item; a missing one lies between 0 and its highest. None of none."""
-    if all(grades.get(item) is None for item in GRADES):
+    if not any(grades.values()):
         return None
     return total(grades.get(item) or _ANY_GRADE[item] for item in GRADES)
 
@@ -35,7 +37,7 @@ def value(evidence: Evidence) -> tuple[Interval | None, tuple[str, ...]]:
 
     A recorded total that the known grades rule out stands for nothing: it is flagged, the grades count.
     """
-    parts = summed({item: value_of(evidence.at(item)) for item in GRADES})
+    parts = summed({each.item: value_of(each) for each in evidence.of(GRADES)})
     recorded = value_of(evidence.at(TOTAL))
     if recorded is not None and parts is not None and not _possible(recorded, parts):
         return parts, ("total-disagrees",)
@@ -47,7 +49,7 @@ def value(evidence: Evidence) -> tuple[Interval | None, tuple[str, ...]]:
 def score(evidence: Evidence) -> Outcome:
     """The score at one visit."""
     found, flags = value(evidence)
-    items = GRADES if evidence.at(TOTAL) is None else (*GRADES, TOTAL)
+    items = GRADES if evidence.at(TOTAL) is None else ITEMS
     return at_visit(OutcomeCode.HOCEVAR, evidence, items, found, (), flags)
 
 
@@ -66,7 +68,7 @@ def score_change(before: Outcome, after: Outcome) -> Outcome:
 
 def branch(baseline: Evidence, followup: Evidence, share: Fraction) -> Branch:
     """The ultrasound as one of two tests of the salivary glands; from 0 it cannot fall (§14.11)."""
-    if not was_done(baseline, followup, items=(*GRADES, TOTAL)):
+    if not was_done(baseline, followup, items=ITEMS):
         return UNUSED
     before, after = value(baseline)[0], value(followup)[0]
     return Branch(True, compared(before, after, lambda first, second: fell_by(first, second, share)))

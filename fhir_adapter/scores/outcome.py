@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
+from functools import cache
 
 from fhir_adapter.trial.components import NUMERALS
 from fhir_adapter.trial.items import ITEMS, OUTCOMES, OutcomeCode
@@ -18,9 +19,22 @@ def closed(value: Interval) -> Interval:
     return Interval(value.low, value.high)
 
 
+@cache
+def between(low: int, high: int) -> Interval:
+    """The interval of what is certain and what is possible, where things are counted."""
+    return Interval(Fraction(low), Fraction(high))
+
+
+@cache
 def answered(name: str, answer: Truth, reason: str = "undetermined") -> Component:
     """A component with a yes or no, or with the reason why there is neither."""
     return Component(name, answer=answer, reason=reason if answer is None else None)
+
+
+@cache
+def coded(name: str, code: str | None, reason: str | None) -> Component:
+    """A component with a code, or with the reason why there is none."""
+    return Component(name, code=code, reason=reason if code is None else None)
 
 
 def numbered(
@@ -40,6 +54,8 @@ def why_missing(evidence: Evidence, items: Sequence[str]) -> tuple[str, str]:
     if waiting:
         return waiting, ""
     recorded = evidence.of(items)
+    if not recorded:
+        return "not-assessed", ""
     conflicting = [each.item for each in recorded if each.problem is Problem.CONFLICT]
     refused = [each.item for each in recorded if each.problem and each.problem is not Problem.ABSENT]
     absent = [item for item in items if (found := evidence.at(item)) is None or not found.usable]

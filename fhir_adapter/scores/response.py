@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from functools import cache
 
 from fhir_adapter.scores import hocevar, salivary_flow, schirmer, serology
 from fhir_adapter.scores.branches import (
@@ -20,7 +21,7 @@ from fhir_adapter.scores.branches import (
     every_branch,
     value_of,
 )
-from fhir_adapter.scores.outcome import effective, threshold_named, waiting_for, why_open
+from fhir_adapter.scores.outcome import between, coded, effective, threshold_named, waiting_for, why_open
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import ResponseRule
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, gathered
@@ -29,7 +30,7 @@ from fhir_adapter.trial.windows import Evidence, course
 
 PHYSICIAN = "physician-global"
 ESR = "esr"
-_SALIVA = (salivary_flow.ITEM, *hocevar.GRADES, hocevar.TOTAL)
+_SALIVA = (salivary_flow.ITEM, *hocevar.ITEMS)
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "a-physician-global": (PHYSICIAN,),
     "b-esr": (ESR,),
@@ -38,6 +39,7 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
     "e-salivary": _SALIVA,
 }
 """Indicator → the items that it looks at."""
+_ALL_INPUTS = tuple(item for items in INPUTS.values() for item in items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def met_and_possible(indicators: Mapping[str, Truth]) -> Interval:
     """How many indicators are met, and how many still could be."""
     met = sum(answer is True for answer in indicators.values())
     possible = sum(answer is not False for answer in indicators.values())
-    return Interval(Fraction(met), Fraction(possible))
+    return between(met, possible)
 
 
 def responds(count: Interval, threshold: int, reading: str) -> Truth:
@@ -209,8 +211,7 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
 
     def under(name: str, changed: Mapping[str, Truth], threshold_reading: str) -> Component:
         answer = responds(met_and_possible({**answers, **changed}), rule.threshold, threshold_reading)
-        result = _result(waiting, answer)
-        return Component(name, code=result, reason=waiting if result is None else None)
+        return coded(name, _result(waiting, answer), waiting)
 
     alternatives = [
         under(threshold_named(name, rule.threshold), {}, name) for name in rule.threshold_reading.alternatives
@@ -244,7 +245,7 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
             *_sensitivities(decided, waiting),
         ),
         flags=tuple(dict.fromkeys(flag for each in found.values() for flag in each.flags)),
-        effective=effective(followup, followup.of([item for items in INPUTS.values() for item in items])),
+        effective=effective(followup, followup.of(_ALL_INPUTS)),
         origins=gathered(evidence),
         rests_on=evidence,
     )
@@ -257,17 +258,18 @@ def _result(waiting: str | None, decided: Truth) -> str | None:
     return "not-due" if waiting else result_of(decided)
 
 
-def _sensitivities(decided: Truth, waiting: str | None) -> list[Component]:
+@cache
+def _sensitivities(decided: Truth, waiting: str | None) -> tuple[Component, ...]:
     """How the participant counts when open results are failures, successes, or left out (§6.3)."""
     if waiting:
         names = ("non-responder-imputation", "best-case", "worst-case", "observed-cases")
-        return [Component(name, reason=waiting) for name in names]
-    return [
+        return tuple(Component(name, reason=waiting) for name in names)
+    return (
         Component("non-responder-imputation", answer=decided is True),
         Component("best-case", answer=decided is not False),
         Component("worst-case", answer=decided is True),
         Component("observed-cases", answer=decided, reason="undetermined" if decided is None else None),
-    ]
+    )
 
 
 def _reason(
@@ -279,8 +281,7 @@ def _reason(
     if decided is not None:
         return None, ""
     open_ones = ", ".join(name for name, answer in answers.items() if answer is None)
-    inputs = [item for items in INPUTS.values() for item in items]
-    nothing = not (baseline.of(inputs) and followup.of(inputs))
+    nothing = not (baseline.of(_ALL_INPUTS) and followup.of(_ALL_INPUTS))
     return ("not-assessed" if nothing else "missing-input"), f"undetermined: {open_ones}"
 
 

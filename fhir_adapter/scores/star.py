@@ -8,7 +8,7 @@ factor, 1). An item that cannot be decided gives a range of points. Dossier §3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from fhir_adapter.scores import essdai, esspri, hocevar, salivary_flow, schirmer, serology
@@ -16,6 +16,7 @@ from fhir_adapter.scores.branches import UNUSED, Branch, any_branch, compared, w
 from fhir_adapter.scores.esspri import improved
 from fhir_adapter.scores.outcome import (
     answered,
+    between,
     difference_of,
     effective,
     interval_of,
@@ -48,7 +49,7 @@ def points(items: Mapping[str, Truth]) -> Interval:
     """The points that are certain and those still possible."""
     low = sum(POINTS[name] for name, met in items.items() if met)
     high = sum(POINTS[name] for name, met in items.items() if met is not False)
-    return Interval(Fraction(low), Fraction(high))
+    return between(low, high)
 
 
 def responder(score: Interval, threshold: int, reading: str) -> Truth:
@@ -115,7 +116,7 @@ def biological(baseline: Evidence, followup: Evidence, rule: StarRule) -> tuple[
 
 
 _TEARS = (*schirmer.ITEMS, *schirmer.STAINING)
-_SALIVA = (salivary_flow.ITEM, *hocevar.GRADES, hocevar.TOTAL)
+_SALIVA = (salivary_flow.ITEM, *hocevar.ITEMS)
 _BLOOD = (serology.IGG, serology.RF)
 INPUTS = (*essdai.ITEMS, *esspri.ITEMS, *_TEARS, *_SALIVA, *_BLOOD)
 """Everything that the five items look at."""
@@ -164,7 +165,12 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         bounds=total if open_items and len(open_items) < len(items) else None,
         components=(
             *(
-                replace(answered(name, met, waiting or why_open(rests[name])), rests_on=rests[name])
+                Component(
+                    name,
+                    answer=met,
+                    reason=waiting or why_open(rests[name]) if met is None else None,
+                    rests_on=rests[name],
+                )
                 for name, met in items.items()
             ),
             answered("responder", decided, waiting or "undetermined"),
