@@ -47,7 +47,11 @@ def assess(
     found = anchors(given, subject.consent, protocol)
     by_anchor = {name: _visits(subject.id, usable, dose, protocol, as_of) for name, dose in found.items()}
     default = protocol.anchor.default
-    scored = {name: _scored(visits, given, protocol) for name, visits in by_anchor.items()}
+    scored = {default: _scored(by_anchor[default], given, protocol)}
+    for name in protocol.anchor.alternatives:
+        # Days apart, the anchors often choose the same measurements, and then the answers are the same.
+        same = _alike(by_anchor[name], by_anchor[default])
+        scored[name] = scored[default] if same else _scored(by_anchor[name], given, protocol)
     outcomes = [
         replace(outcome, components=(*outcome.components, *_alternatives(key, scored, protocol)))
         for key, outcome in scored[default].items()
@@ -77,6 +81,15 @@ def _visits(
         )
         for rule in protocol.visits.values()
     }
+
+
+def _alike(one: Mapping[str, Evidence], other: Mapping[str, Evidence]) -> bool:
+    """Whether the same measurements stand at each visit under two anchors, and both are due or neither."""
+    return all(
+        (evidence.due, evidence.window is None) == (other[name].due, other[name].window is None)
+        and evidence.chosen == other[name].chosen
+        for name, evidence in one.items()
+    )
 
 
 def _scored(
