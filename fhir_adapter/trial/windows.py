@@ -58,7 +58,8 @@ class Evidence:
 
     def of(self, items: Iterable[str]) -> tuple[Measurement, ...]:
         """The measurements of those of the ``items`` that were recorded at all."""
-        return tuple(self.chosen[item] for item in items if item in self.chosen)
+        chosen = self.chosen
+        return tuple([chosen[item] for item in items if item in chosen])
 
 
 def evidence(
