@@ -10,23 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fhir_adapter.trial.history import (
-    Agreement,
-    Diagnosis,
-    FocusScore,
-    Order,
-    Person,
-    Statement,
-    Stay,
-    Vaccination,
-)
+from fhir_adapter.trial.history import History
 from fhir_adapter.trial.protocol import Reading
 from fhir_adapter.trial.types import Dose, Measurement, Origin
 from fhir_adapter.trial.values import Truth, any_of
 
-Piece = (
-    Measurement | Dose | Person | Diagnosis | Order | Stay | Vaccination | Agreement | Statement | FocusScore
-)
+Piece = Measurement | Dose | History
 """One fact of the record that an answer may rest on."""
 
 Judged = tuple[Piece, Truth]

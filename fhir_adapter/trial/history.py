@@ -106,3 +106,7 @@ class FocusScore:
     value: Interval
     at: Moment
     origins: tuple[Origin, ...]
+
+
+History = Person | Diagnosis | Order | Stay | Vaccination | Agreement | Statement | FocusScore
+"""One fact of these."""

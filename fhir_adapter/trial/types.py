@@ -8,8 +8,12 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from fhir_adapter.trial.values import Interval, Moment, Truth
+
+if TYPE_CHECKING:
+    from fhir_adapter.trial.history import History
 
 
 class Origin(NamedTuple):
@@ -160,7 +164,8 @@ class Component:
     """A part, an intermediate answer or an alternative reading of an outcome.
 
     Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
-    ``unit`` is UCUM for a number. ``rests_on`` is what the answer was made from; it explains and is no
+    ``unit`` is UCUM for a number. ``label`` is what this trial calls it, or which ones a number counts;
+    ``detail`` are words on a code or a reason, such as what is missing. ``rests_on`` is what the answer was made from; it explains and is no
     part of the component's identity.
     """
 
@@ -171,7 +176,9 @@ class Component:
     code: str | None = None
     day: date | None = None
     reason: str | None = None
-    rests_on: tuple[Measurement | Dose | Outcome, ...] = field(default=(), compare=False)
+    label: str = ""
+    detail: str = ""
+    rests_on: tuple[Measurement | Dose | Outcome | History, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +234,17 @@ class QueryKind(StrEnum):
     UNMATCHED_PATIENT = "unmatched-patient"
     SHARED_PATIENT = "shared-patient"
     DUPLICATE_PARTICIPANT = "duplicate-participant"
+    PARTIAL_DATE = "partial-date"
+    NO_AMOUNT = "no-amount"
+    RANGE_AS_TEXT = "range-as-text"
+    NOT_CONFIRMED = "not-confirmed"
+    UNCLEAR_STATUS = "unclear-status"
+    CONSENTS_DISAGREE = "consents-disagree"
+    CONTRADICTION = "contradiction"
+    DOSING_DEVIATION = "dosing-deviation"
+    GATE_UNDETERMINED = "gate-undetermined"
+    UNUSUAL_DOSE = "unusual-dose"
+    RATING_DISAGREES = "rating-disagrees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +270,6 @@ class Query:
         return (self.subject, self.visit, self.item, self.kind.value)
 
 
-def gathered(evidence: Iterable[Measurement | Dose | Outcome]) -> tuple[Origin, ...]:
+def gathered(evidence: Iterable[Measurement | Dose | Outcome | History]) -> tuple[Origin, ...]:
     """All origins of the evidence, each once, in a fixed order."""
     return tuple(sorted({origin for piece in evidence for origin in piece.origins}))

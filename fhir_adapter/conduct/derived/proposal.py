@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fhir_adapter.conduct.answers import Piece
+from fhir_adapter.trial.types import Origin
 from fhir_adapter.trial.values import Truth
 
 Bounds = tuple[int, int]
@@ -42,11 +43,15 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A rated level outside the bounds of its proposal: a question to the physician."""
+    """A rated level outside the bounds of its proposal: a question to the physician.
+
+    ``origins`` are those of the rating.
+    """
 
     domain: str
     rated: int
     proposal: Proposal
+    origins: tuple[Origin, ...] = ()
 
 
 def disagreement(rated: int | None, proposal: Proposal) -> Disagreement | None:

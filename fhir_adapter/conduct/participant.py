@@ -1,0 +1,87 @@
+"""All of one participant's conduct: criteria, dosing, and the levels that the laboratory proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from fhir_adapter.conduct.amounts import Unusual, unusual
+from fhir_adapter.conduct.answers import Answer
+from fhir_adapter.conduct.derived.proposal import Disagreement, Proposal, disagreement
+from fhir_adapter.conduct.derived.proposals import proposals
+from fhir_adapter.conduct.dosing import Dosing, Plan, review
+from fhir_adapter.conduct.eligibility import judge
+from fhir_adapter.conduct.record import Record, days_of
+from fhir_adapter.conduct.rules import ConductRule
+from fhir_adapter.scores.branches import value_of
+from fhir_adapter.trial.protocol import Protocol
+from fhir_adapter.trial.windows import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What is known of one participant's conduct; ``dosing`` is None where the trial plans no doses.
+
+    ``day_0`` is None before the first study dose. ``proposals`` and ``disagreements`` are by visit.
+    """
+
+    subject: str
+    day_0: date | None
+    answers: tuple[Answer, ...]
+    dosing: Dosing | None
+    unusual: tuple[Unusual, ...]
+    proposals: Mapping[str, tuple[Proposal, ...]]
+    disagreements: Mapping[str, tuple[Disagreement, ...]]
+
+
+def conduct(
+    record: Record, visits: Mapping[str, Evidence], protocol: Protocol, rule: ConductRule, as_of: date
+) -> Conduct:
+    """The conduct as of a day; ``visits`` is the evidence of each visit under the default anchor.
+
+    Data from after a withdrawal are not used; that a dose was given all the same is told (§13, §14.16).
+    """
+    withdrawn = record.subject.withdrawn
+    until = min(as_of, withdrawn) if withdrawn else as_of
+    known = record.known_on(until)
+    eligibility, plan = rule.eligibility, _plan(protocol, rule)
+    days = days_of(known, eligibility.day_0, until) if eligibility else None
+    proposed = {name: _proposed(known, visits[name], rule) for name in _rated(protocol) if name in visits}
+    return Conduct(
+        record.subject.id,
+        days.zero if days and days.begun else None,
+        judge(known, eligibility, rule.egfr, until) if eligibility else (),
+        review(record, plan, as_of) if plan else None,
+        unusual(known, rule.usual_dose) if rule.usual_dose else (),
+        proposed,
+        {name: tuple(_disagreements(visits[name], found)) for name, found in proposed.items()},
+    )
+
+
+def _plan(protocol: Protocol, rule: ConductRule) -> Plan | None:
+    if protocol.calendar is None:
+        return None
+    gated = (rule.eligibility.immunoglobulins, rule.eligibility.blood_cells) if rule.eligibility else ()
+    return Plan(protocol.calendar, rule.depletion, tuple(each for each in gated if each))
+
+
+def _rated(protocol: Protocol) -> tuple[str, ...]:
+    return protocol.essdai.visits if protocol.essdai else ()
+
+
+def _proposed(known: Record, evidence: Evidence, rule: ConductRule) -> tuple[Proposal, ...]:
+    if rule.derived is None or rule.egfr is None:
+        return ()
+    return proposals(known, evidence, rule.derived, rule.egfr)
+
+
+def _disagreements(evidence: Evidence, found: Iterable[Proposal]) -> Iterator[Disagreement]:
+    """The rated level wins; where it lies outside the bounds of the proposal somebody must look (§14.1)."""
+    for proposal in found:
+        rating = evidence.at(f"essdai-{proposal.domain}")
+        value = value_of(rating)
+        level = value.exact if value else None
+        different = disagreement(None if level is None else int(level), proposal)
+        if rating and different:
+            yield replace(different, origins=rating.origins)
