@@ -270,9 +270,7 @@ class Compiler:
             least = collection.most if collection.least is None else collection.least
             self._check_count(part, least, collection.most)
             return Code(_collection(collection, target, arguments))
-        raise NotAnExpression(
-            self.text, part.position, f"there is no function {name}(), of {count} arguments"
-        )
+        raise NotAnExpression(self.text, part.position, f"there is no function {name}()")
 
     def _check_count(self, part: Call, least: int, most: int) -> None:
         count = len(part.arguments)

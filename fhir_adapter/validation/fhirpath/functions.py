@@ -233,9 +233,9 @@ def _to_quantity(value: Any, unit: Any = None) -> Quantity | None:
 
 def _to_moment(kind: str) -> Callable[[Any], Temporal | None]:
     def convert(value: Any) -> Temporal | None:
-        moment = (
-            value if type(value) is Temporal else parse_temporal(value) if isinstance(value, str) else None
-        )
+        moment = parse_temporal(value) if isinstance(value, str) else value
+        if not isinstance(moment, Temporal):
+            return None
         if moment.kind == kind:
             return moment
         if kind == "DateTime" and moment.kind == "Date":

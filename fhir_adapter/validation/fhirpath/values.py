@@ -36,7 +36,8 @@ _LENGTHS: Final[dict[str, tuple[str, int]]] = {
     "millisecond": ("ms", 1), "second": ("ms", 1000), "minute": ("ms", 60_000), "hour": ("ms", 3_600_000),
     "day": ("ms", 86_400_000), "week": ("ms", 604_800_000),
     "ms": ("ms", 1), "s": ("ms", 1000), "min": ("ms", 60_000), "h": ("ms", 3_600_000),
-    "d": ("ms", 86_400_000), "wk": ("ms", 604_800_000), "month": ("month", 1), "year": ("month", 12), "mo": ("mo", 1), "a": ("mo", 12),
+    "d": ("ms", 86_400_000), "wk": ("ms", 604_800_000),
+    "month": ("month", 1), "year": ("month", 12), "mo": ("mo", 1), "a": ("mo", 12),
 }  # fmt: skip
 
 _TEMPORAL: Final = re.compile(
