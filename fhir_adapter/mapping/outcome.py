@@ -10,10 +10,11 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -37,6 +38,9 @@ _SURVEY = {"system": "http://terminology.hl7.org/CodeSystem/observation-category
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _DERIVED_FROM = ("Observation", "QuestionnaireResponse")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, CANONICAL)
+
+_SAYS_NOTHING = ("id", "meta", "text", "issued")
+_sorted = msgspec.json.Encoder(order="deterministic")
 
 Json = dict[str, Any]
 
@@ -68,7 +72,25 @@ def write(outcome: Outcome, target: Target) -> Json:
     """The Observation of an outcome, without ``issued``: that is the journal's to fix.
 
     The same outcome always gives the same Observation; nothing in it depends on the software or the day.
+    Several share the objects of which they are alike: what is changed in one must be a copy.
     """
+    return _observation(outcome, target, [part for part, _ in _parts(outcome)])
+
+
+def written(outcome: Outcome, target: Target) -> tuple[Json, str]:
+    """The Observation of an outcome, and its ``digest``: from parts that were encoded once for many."""
+    parts = _parts(outcome)
+    observation = _observation(outcome, target, [part for part, _ in parts])
+    said = {key: value for key, value in observation.items() if key not in _SAYS_NOTHING}
+    # Elsewhere in an Observation of ours no number stands, and only numbers need another form.
+    if "valueQuantity" in said:
+        said["valueQuantity"] = _plain(said["valueQuantity"])
+    if parts:
+        said["component"] = [canonical for _, canonical in parts]
+    return observation, hashlib.sha256(_sorted.encode(said)).hexdigest()
+
+
+def _observation(outcome: Outcome, target: Target, components: list[Json]) -> Json:
     id = outcome_id(target.study, outcome.subject, outcome.visit, outcome.code)
     name, _ = OUTCOMES[OutcomeCode(outcome.code)]
     observation: Json = {
@@ -101,12 +123,12 @@ def write(outcome: Outcome, target: Target) -> Json:
     derived = [source(origin) for origin in outcome.origins if origin.type in _DERIVED_FROM]
     if derived:
         observation["derivedFrom"] = derived
-    components = [*_own_components(outcome), *(_component(each) for each in outcome.components)]
     if components:
         observation["component"] = components
     return observation
 
 
+@lru_cache(maxsize=4096)
 def source(origin: Origin) -> Json:
     """The logical reference to exactly the version that was used."""
     return {"type": origin.type, "identifier": {"system": SOURCE_SYSTEM, "value": origin.url}}
@@ -171,6 +193,28 @@ def _named(component: str) -> Json:
     return {
         "coding": [{"system": _SYSTEM["components"], "code": component, "display": COMPONENTS[component]}]
     }
+
+
+_Part = tuple[Json, msgspec.Raw]
+"""A component, and the same as its outcome's content has it."""
+
+
+def _parts(outcome: Outcome) -> list[_Part]:
+    own = [_part(each) for each in _own_components(outcome)]
+    # What an answer rests on is no part of what is written, and must not be kept for the next.
+    return own + [
+        _written_part(replace(each, rests_on=()) if each.rests_on else each) for each in outcome.components
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _written_part(component: Component) -> _Part:
+    """Most components of an outcome say what thousands of others say."""
+    return _part(_component(component))
+
+
+def _part(component: Json) -> _Part:
+    return component, msgspec.Raw(_sorted.encode(_plain(component)))
 
 
 def _component(component: Component) -> Json:
@@ -279,9 +323,8 @@ def content(resource: Mapping[str, Any]) -> bytes:
     Without what servers choose or add (``id``, ``meta``, ``text``) and what is fixed in the journal
     (``issued``); keys sorted, numbers without their spelling (1.50 is 1.5), since servers change both.
     """
-    left_out = ("id", "meta", "text", "issued")
-    kept = {key: value for key, value in resource.items() if key not in left_out}
-    return msgspec.json.encode(_plain(kept), order="deterministic")
+    said = {key: value for key, value in resource.items() if key not in _SAYS_NOTHING}
+    return _sorted.encode(_plain(said))
 
 
 def digest(resource: Mapping[str, Any]) -> str:

@@ -242,7 +242,7 @@ def _alike(place: Place, other: Place) -> bool:
 
 
 def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
-    document = outcome.write(each, target)
+    document, digest = outcome.written(each, target)
     return StoredOutcome(
-        document["id"], each.subject, each.visit, each.code, outcome.digest(document), document, each.origins
+        document["id"], each.subject, each.visit, each.code, digest, document, each.origins
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 Truth = bool | None
 """Three-valued: True, False, or None for undetermined."""
@@ -173,6 +174,7 @@ def all_of(answers: Iterable[Truth]) -> Truth:
     return None if None in known else True
 
 
+@lru_cache(maxsize=4096)
 def rounded(value: Fraction, places: int = 4) -> Decimal:
     """``value`` as a decimal with at most ``places`` digits after the point, halves away from zero.
 
