@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fhir_adapter.errors import Conflict, Refused, ServerError, WrongUse
@@ -26,8 +26,6 @@ from fhir_adapter.exchange.transaction import Answer, Entry, check
 from fhir_adapter.exchange.transport import Transport
 
 __all__ = ["Abilities", "Answer", "Conflict", "Credentials", "Entry", "Server"]
-
-READ_BATCH: Final = 50  # ids of 64 characters: a URL of some 3,300
 
 
 class Server:
@@ -156,9 +154,7 @@ class Server:
     def read_many(self, type: str, ids: Sequence[str]) -> dict[str, Received]:
         """The resources of ``type`` that have one of ``ids``, by id; those not there are left out."""
         found: dict[str, Received] = {}
-        unique = [id for id in dict.fromkeys(ids) if ID.fullmatch(id)]
-        for start in range(0, len(unique), READ_BATCH):
-            batch = unique[start : start + READ_BATCH]
+        for batch in batches(id for id in dict.fromkeys(ids) if ID.fullmatch(id)):
             for received in self.search(type, [("_id", ",".join(batch)), ("_count", str(len(batch)))]):
                 if received.id not in batch:
                     raise self._error(

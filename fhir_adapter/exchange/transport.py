@@ -43,8 +43,10 @@ RETRIED: Final = frozenset(
         504,  # the gateway lost patience
     }
 )
-# With these the server says that it did not take the request up; a write may be sent again.
-NOT_TAKEN_UP: Final = frozenset({429, 503})
+# With this the server says that it did not take the request up; a write may be sent again. A 503 says as
+# much, but gateways send it also for a request that a server behind them went on to carry out.
+NOT_TAKEN_UP: Final = frozenset({429})
+UNAVAILABLE: Final = 503
 NOT_IMPLEMENTED: Final = 501  # no fault of the server: it never will
 # What may be sent again without knowing what became of it: the second time changes nothing more.
 IDEMPOTENT: Final = frozenset({"GET", "DELETE"})
@@ -162,7 +164,8 @@ class Transport:
 
         Raises ``Unauthorized`` on 401, ``Conflict`` on 409 and 412, ``Refused`` on another 4xx and on 501,
         ``UnknownResult`` where it is not known whether it was carried out, and ``ServerError`` where it
-        certainly was not: the server cannot be reached, or does not take it up (429, 503).
+        certainly was not: the server cannot be reached, or does not take it up (429). After a 503 it first
+        waits as long as the server asks for.
         """
         try:
             reply = self._ask(method, url, body, what, headers or {})
@@ -244,6 +247,8 @@ class Transport:
             if wait is None:
                 wait = min(0.5 * 2 ** (attempt - 1), MAX_WAIT)
             over = time.monotonic() + wait - started > MAX_WHOLE
+            if status == UNAVAILABLE and not again:
+                self._sleep(wait)  # whoever reads back comes no sooner than the server asks
             if not again or attempt == self._attempts or over:
                 break
             self._sleep(wait)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fhir_adapter.mapping.outcome import digest, provenance_id, source
+from fhir_adapter.mapping.outcome import provenance_id, source
 from fhir_adapter.trial.items import CANONICAL
 from fhir_adapter.trial.types import Origin
 
@@ -18,6 +18,7 @@ def write(
     observation: Mapping[str, Any],
     origins: Sequence[Origin],
     *,
+    content: str,
     operation: str,
     recorded: str,
     software: str,
@@ -26,11 +27,10 @@ def write(
 ) -> dict[str, Any]:
     """The Provenance of one content of an outcome's Observation.
 
-    ``operation`` is CREATE, UPDATE or NULLIFY (v3-DataOperation); ``recorded`` is fixed in the journal;
-    ``software`` is the version; ``rules`` are URIs that name protocol, mappings and study with their
-    digests; ``reason`` says why an outcome was withdrawn.
+    ``content`` is that content's digest (``outcome.digest``); ``operation`` is CREATE, UPDATE or NULLIFY
+    (v3-DataOperation); ``recorded`` is fixed in the journal; ``software`` is the version; ``rules`` are URIs
+    that name protocol, mappings and study with their digests; ``reason`` says why an outcome was withdrawn.
     """
-    content = digest(observation)
     provenance: dict[str, Any] = {
         "resourceType": "Provenance",
         "id": provenance_id(observation["id"], content),

@@ -313,16 +313,17 @@ def _write(step: _Push, change: _Change, id: str) -> Write:
     now = _now()
     document = {key: value for key, value in change.document.items() if key != "meta"}
     document = {**document, "id": id, "meta": {"profile": [outcome.PROFILE]}, "issued": now}
+    digest = outcome.digest(document)
     proof = provenance.write(
         document,
         change.outcome.origins,
+        content=digest,
         operation=OPERATIONS[change.kind],
         recorded=now,
         software=software(),
         rules=step.rules,
         reason=change.reason,
     )
-    digest = outcome.digest(document)
     return Write(change.outcome.name, change.outcome.id, change.kind, digest, document, proof, change.there)
 
 
@@ -485,6 +486,7 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
         proof = provenance.write(
             observation,
             each.origins,
+            content=each.digest,
             operation="CREATE",
             recorded=observation["issued"],
             software=software(),

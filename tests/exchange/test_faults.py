@@ -465,14 +465,13 @@ def devices(count: int = 1) -> list[Entry]:
     ]
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_transaction_that_was_not_taken_up_is_sent_again(hospital: str, status: int) -> None:
-    with client(hospital, faults.fails_once(status)) as c:
+def test_a_transaction_that_was_not_taken_up_is_sent_again(hospital: str) -> None:
+    with client(hospital, faults.fails_once(429)) as c:
         (answer,) = c.server.transaction(devices())
         assert answer.version == "1"
 
 
-@pytest.mark.parametrize("status", [500, 502, 504])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_transaction_that_may_have_been_carried_out_is_not_sent_again(hospital: str, status: int) -> None:
     with client(hospital, faults.fails_once(status)) as c:
         with pytest.raises(ServerError, match="not known whether"):

@@ -61,6 +61,8 @@ any_entry = pytest.mark.parametrize("make", [put, post], ids=lambda m: m.__name_
         (faults.committed_and_cut, 1),
         (faults.committed_and(500), 1),
         (faults.committed_and(502), 1),
+        (faults.committed_and(503), 1),
+        (faults.fails_always(503), 0),
         (faults.committed_and(504), 1),
         (faults.committed_and_html, 1),
         (faults.html_with_200, 0),
@@ -108,6 +110,18 @@ def test_a_reset_inside_a_body_that_fills_the_wire(server_base: str) -> None:
         with pytest.raises(UnknownResult):
             server.send(entry)
         assert standing(server, entry) == 0
+
+
+def test_after_a_503_the_server_is_given_the_time_that_it_asks_for(server_base: str) -> None:
+    def busy(call: Exchange) -> None:
+        call.answer(503, b"", {"Retry-After": "7"})
+
+    waits: list[float] = []
+    with faulty(server_base, busy) as proxy:
+        server = Server(proxy.base, name="hospital", timeout=20, sleep=waits.append)
+        with pytest.raises(UnknownResult):
+            server.send(put())
+    assert waits == [7]
 
 
 def test_after_a_lost_answer_the_conditional_ways_do_no_harm(server_base: str) -> None:
@@ -165,11 +179,10 @@ def test_a_secure_connection_that_breaks_leaves_it_unknown_and_one_that_is_not_t
 
 @both_ways
 @any_entry
-@pytest.mark.parametrize("status", [429, 503])
 def test_what_was_not_taken_up_is_sent_again(
-    server_base: str, write: Write, make: Callable[[], Entry], status: int
+    server_base: str, write: Write, make: Callable[[], Entry]
 ) -> None:
-    with behind(server_base, faults.fails_once(status)) as server:
+    with behind(server_base, faults.fails_once(429)) as server:
         entry = make()
         assert write(server, entry).version == "1"
         assert (server.requests, server.retries) == (2, 1)
@@ -177,9 +190,8 @@ def test_what_was_not_taken_up_is_sent_again(
 
 
 @both_ways
-@pytest.mark.parametrize("status", [429, 503])
-def test_what_is_never_taken_up_was_not_written(server_base: str, write: Write, status: int) -> None:
-    with behind(server_base, faults.fails_always(status)) as server:
+def test_what_is_never_taken_up_was_not_written(server_base: str, write: Write) -> None:
+    with behind(server_base, faults.fails_always(429)) as server:
         with pytest.raises(ServerError, match=r"\(3 tries\)") as caught:
             write(server, put())
         assert not isinstance(caught.value, UnknownResult)
@@ -389,7 +401,7 @@ def test_a_delete_that_may_have_been_carried_out_stays_unknown_when_later_tries_
     server_base: str,
 ) -> None:
     def lost_then_busy(call: Exchange) -> None:
-        (faults.committed_and_reset if call.number == 1 else faults.fails_always(503))(call)
+        (faults.committed_and_reset if call.number == 1 else faults.fails_always(429))(call)
 
     with behind(server_base, lost_then_busy) as server, pytest.raises(UnknownResult):
         server.delete("Observation", fresh())

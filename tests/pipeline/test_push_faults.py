@@ -73,6 +73,8 @@ FAULTS: dict[str, Scenario] = {
     "answer cut": fault_proxy.committed_and_cut,
     "502, not carried out": lambda call: call.answer(502, OUTCOME),
     "502, carried out": fault_proxy.committed_and(502),
+    "503, not carried out": lambda call: call.answer(503, OUTCOME),
+    "503, carried out": fault_proxy.committed_and(503),
     "HTML, carried out": fault_proxy.committed_and_html,
     "HTML, not carried out": fault_proxy.html_with_200,
     "rolled back, with 200": fault_proxy.rolled_back_with_200("409 Conflict", "424 Failed Dependency"),
@@ -93,7 +95,9 @@ def test_a_fault_is_got_over_in_the_same_run(target: Place, trial: Trial, fault:
     assert trial.push(verify=True).written == 0
 
 
-@pytest.mark.parametrize("fault", ["reset after the body", "502, carried out", "409, try again", "412"])
+@pytest.mark.parametrize(
+    "fault", ["reset after the body", "502, carried out", "503, carried out", "409, try again", "412"]
+)
 def test_a_fault_of_a_correction(target: Place, trial: Trial, fault: str) -> None:
     trial.push()
     target.meets = first_write(FAULTS[fault])
@@ -117,6 +121,7 @@ LASTING: dict[str, Scenario] = {
     "reset after the body": fault_proxy.committed_and_reset,
     "reset before the body": fault_proxy.reset_before_the_body,
     "500": lambda call: call.answer(500, OUTCOME),
+    "503": lambda call: call.answer(503, OUTCOME),
     "409": lambda call: call.answer(409, OUTCOME),
     "read only": lambda call: call.answer(403, OUTCOME),
     "without rights": lambda call: call.answer(401, OUTCOME),
