@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.mapping.hospital import UCUM, listed
 from fhir_adapter.trial.components import BOUNDS, COMPONENTS, REASON
 from fhir_adapter.trial.items import CANONICAL, CATEGORIES, FLAGS, OUTCOMES, REASONS, RESULTS, OutcomeCode
@@ -32,7 +33,7 @@ STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
 SOURCE_SYSTEM = "urn:ietf:rfc:3986"
 _SYSTEM = {
     name: f"{CANONICAL}/CodeSystem/{name}"
-    for name in ("outcomes", "components", "results", "categories", "reasons")
+    for name in ("outcomes", "components", "criteria", "results", "categories", "reasons")
 }
 _SURVEY = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "survey"}
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -167,7 +168,11 @@ def _reason(code: str, detail: str = "") -> Json:
     concept = _coded("reasons", code, REASONS)
     general = "not-performed" if code == "not-assessed" else "unknown"
     concept["coding"].append({"system": _ABSENT, "code": general})
-    return {**concept, "text": detail} if detail else concept
+    return _with_text(concept, detail)
+
+
+def _with_text(concept: Json, text: str) -> Json:
+    return {**concept, "text": text} if text else concept
 
 
 def _own_components(outcome: Outcome) -> list[Json]:
@@ -179,20 +184,15 @@ def _own_components(outcome: Outcome) -> list[Json]:
         if limits:
             made.append({"code": _named(BOUNDS), "valueRange": limits})
     if outcome.result is not None and outcome.reason is not None:
-        why = _coded("reasons", outcome.reason, REASONS)
-        made.append(
-            {
-                "code": _named(REASON),
-                "valueCodeableConcept": {**why, "text": outcome.detail} if outcome.detail else why,
-            }
-        )
+        why = _with_text(_coded("reasons", outcome.reason, REASONS), outcome.detail)
+        made.append({"code": _named(REASON), "valueCodeableConcept": why})
     return made
 
 
 def _named(component: str) -> Json:
-    return {
-        "coding": [{"system": _SYSTEM["components"], "code": component, "display": COMPONENTS[component]}]
-    }
+    if component in CRITERIA:
+        return _coded("criteria", component, CRITERIA)
+    return _coded("components", component, COMPONENTS)
 
 
 _Part = tuple[Json, msgspec.Raw]
@@ -218,18 +218,20 @@ def _part(component: Json) -> _Part:
 
 
 def _component(component: Component) -> Json:
-    made: Json = {"code": _named(component.name)}
+    made: Json = {"code": _with_text(_named(component.name), component.label)}
     if component.number is not None:
         made["valueQuantity"] = quantity(component.number, component.unit)
     elif component.answer is not None:
         made["valueBoolean"] = component.answer
     elif component.code is not None:
         table = ("categories", CATEGORIES) if component.code in CATEGORIES else ("results", RESULTS)
-        made["valueCodeableConcept"] = _coded(table[0], component.code, table[1])
+        made["valueCodeableConcept"] = _with_text(
+            _coded(table[0], component.code, table[1]), component.detail
+        )
     elif component.day is not None:
         made["valueDateTime"] = component.day.isoformat()
     else:
-        made["dataAbsentReason"] = _reason(component.reason or "undetermined")
+        made["dataAbsentReason"] = _reason(component.reason or "undetermined", component.detail)
     return made
 
 
@@ -297,6 +299,8 @@ def _read_component(name: str, component: Mapping[str, Any]) -> Component:
         code=_code(concept) if concept else None,
         day=_day(component.get("valueDateTime")),
         reason=_code(absent) if absent else None,
+        label=component["code"].get("text", ""),
+        detail=(concept or absent or {}).get("text", ""),
     )
 
 

@@ -13,6 +13,7 @@ from fhir.resources.R4B.observation import Observation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.exchange.resource import decode, encode
 from fhir_adapter.mapping import outcome as mapping
 from fhir_adapter.mapping import provenance
@@ -30,7 +31,8 @@ TARGET = mapping.Target(
 numbers = st.fractions(min_value=-200, max_value=200, max_denominator=1000)
 days = st.dates(date(2024, 1, 1), date(2026, 12, 31))
 reasons = st.sampled_from(sorted(REASONS))
-NAMES = sorted(set(COMPONENTS) - {BOUNDS, REASON})
+NAMES = sorted({*COMPONENTS, *CRITERIA} - {BOUNDS, REASON})
+texts = st.sampled_from(("", "E3", "missing: Creatinine (laboratory)"))
 
 
 @st.composite
@@ -48,11 +50,12 @@ def components(draw: st.DrawFn, name: str) -> Component:
         case "answer":
             return Component(name, answer=draw(st.booleans()))
         case "code":
-            return Component(name, code=draw(st.sampled_from(sorted((*RESULTS, *CATEGORIES)))))
+            code = draw(st.sampled_from(sorted((*RESULTS, *CATEGORIES))))
+            return Component(name, code=code, label=draw(texts), detail=draw(texts))
         case "day":
             return Component(name, day=draw(days))
         case _:
-            return Component(name, reason=draw(reasons))
+            return Component(name, reason=draw(reasons), label=draw(texts), detail=draw(texts))
 
 
 @st.composite
@@ -191,6 +194,7 @@ def test_a_provenance_names_every_source_and_has_an_id_of_its_content() -> None:
     proof = provenance.write(
         document,
         [dose],
+        content=mapping.digest(document),
         operation="CREATE",
         recorded="2026-03-01T00:00:00Z",
         software="0.1.0",
@@ -203,12 +207,24 @@ def test_a_provenance_names_every_source_and_has_an_id_of_its_content() -> None:
     }
     assert proof["target"] == [{"reference": f"Observation/{document['id']}"}]
     later = provenance.write(
-        document, [dose], operation="UPDATE", recorded="2027-01-01T00:00:00Z", software="9.9", rules=[]
+        document,
+        [dose],
+        content=mapping.digest(document),
+        operation="UPDATE",
+        recorded="2027-01-01T00:00:00Z",
+        software="9.9",
+        rules=[],
     )
     assert later["id"] == proof["id"]
     other = {**document, "status": "entered-in-error"}
     withdrawn = provenance.write(
-        other, [dose], operation="NULLIFY", recorded="2027-01-01T00:00:00Z", software="9.9", rules=[]
+        other,
+        [dose],
+        content=mapping.digest(other),
+        operation="NULLIFY",
+        recorded="2027-01-01T00:00:00Z",
+        software="9.9",
+        rules=[],
     )
     assert withdrawn["id"] != proof["id"]
     assert provenance.names_digest(proof, mapping.digest(document))

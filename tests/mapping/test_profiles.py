@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.mapping import profiles
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.items import CANONICAL, ITEMS, OUTCOMES, REASONS, SITED
@@ -67,6 +68,7 @@ def test_every_code_of_the_domain_has_a_concept() -> None:
     assert codes("items") == {*ITEMS, *SITED, "not-used"}
     assert codes("outcomes") == {code.value for code in OUTCOMES}
     assert codes("components") == set(COMPONENTS)
+    assert codes("criteria") == set(CRITERIA)
     assert codes("reasons") == set(REASONS)
     assert codes("levels") == {"0", "1", "2", "3"}
     assert {"right", "left", "parotid-left", "submandibular-right"} < codes("sites")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from fhir_adapter.conduct.answers import Verdict
 from fhir_adapter.mapping.profiles.resource import FHIR_VERSION, HL7, Json, canonical_url, resource
 from fhir_adapter.trial.components import BOUNDS, REASON
 from fhir_adapter.trial.items import CANONICAL
@@ -167,6 +168,13 @@ def _outcome() -> Json:
             "The component of the reason, and no other, has a reason as its value",
             f"{is_reason} = {has('value.ofType(CodeableConcept)', 'reasons')}",
         ),
+        _invariant(
+            "outcome-7",
+            "A criterion is satisfied, violated or undetermined, and has the trial's own name as its text",
+            f"{has('code', 'criteria')} implies (code.text.exists() and ("
+            + " or ".join(has("value.ofType(CodeableConcept)", "results", each.value) for each in Verdict)
+            + "))",
+        ),
     ]
     study = "Observation.extension:researchStudy"
     category = [{"system": OBSERVATION_CATEGORY, "code": "survey"}]
@@ -230,7 +238,7 @@ def _outcome() -> Json:
             _element("Observation.dataAbsentReason", binding=_bound("reasons")),
             *_logical("Observation.derivedFrom"),
             _element("Observation.component", constraint=component_invariants),
-            _element("Observation.component.code", binding=_bound("components")),
+            _element("Observation.component.code", binding=_bound("component-codes")),
             _sliced(
                 "Observation.component.value[x]",
                 "type",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.mapping.profiles.resource import HL7, Json, canonical_url, resource
 from fhir_adapter.trial.components import COMPONENTS, FINDINGS, LEVELS
 from fhir_adapter.trial.items import (
@@ -88,7 +89,18 @@ def terminology() -> list[Json]:
             "Parts, intermediate answers and alternative readings of an outcome.",
             _concepts(COMPONENTS),
         ),
-        ("results", "Results of a response", "Whether a participant responded.", _concepts(RESULTS)),
+        (
+            "criteria",
+            "Criteria",
+            "Criteria of entry and gates of a drug, each with its readings and parts.",
+            _concepts(CRITERIA),
+        ),
+        (
+            "results",
+            "Results",
+            "Whether a participant responded, or a criterion is satisfied.",
+            _concepts(RESULTS),
+        ),
         ("reasons", "Reasons", "Why an outcome or a component has no value.", _concepts(REASONS)),
         (
             "categories",
@@ -111,6 +123,14 @@ def terminology() -> list[Json]:
         _value_set(name, title, description, [{"system": canonical_url("CodeSystem", name)}])
         for name, title, description, _ in systems
     ]
+    made.append(
+        _value_set(
+            "component-codes",
+            "What a component of an outcome speaks of",
+            "A part or a reading of an outcome, or a criterion.",
+            [{"system": canonical_url("CodeSystem", name)} for name in ("components", "criteria")],
+        )
+    )
     for name, title, codes in (
         ("essdai-domains", "ESSDAI domains", [f"essdai-{domain}" for domain in ESSDAI_DOMAINS]),
         ("esspri-scales", "ESSPRI scales", [f"esspri-{scale}" for scale in ESSPRI_SCALES]),
@@ -127,7 +147,7 @@ def terminology() -> list[Json]:
         _value_set(
             "coded-values",
             "Coded values of components",
-            "The result of a response, a category of activity, or why a response is open.",
+            "A result, a category of activity, or why a result is open.",
             [{"system": canonical_url("CodeSystem", name)} for name in ("results", "categories", "reasons")],
         )
     )
