@@ -134,9 +134,9 @@ def _shift(moment: Temporal, amount: Decimal, unit: str) -> Temporal:
             (Decimal(int(days / 365)), "year") if count == 1 else (Decimal(int(days / 30)), "month")
         )
     if unit in ("year", "month"):
+        if count == 1 and unit == "month":
+            amount, unit = Decimal(int(amount / 12)), "year"
         months = year * 12 + month - 1 + int(amount) * (12 if unit == "year" else 1)
-        if count == 1:
-            months -= months % 12
         year, month = divmod(months, 12)
         month += 1
         day = min(day, _last_day(year, month))
