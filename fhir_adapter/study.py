@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -24,7 +24,7 @@ from fhir_adapter import shipped
 from fhir_adapter.conduct.rules import ConductRule
 from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.errors import StudyFileError, UnknownName
-from fhir_adapter.trial.drugs import DRUGS, Group, of_group
+from fhir_adapter.trial.drugs import DRUGS, STUDY_DRUGS, Group, of_group
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, ITEMS
 from fhir_adapter.trial.protocol import (
     CalendarRule,
@@ -259,12 +259,15 @@ def _protocol(document: Mapping[str, Any], digest: str, path: Path) -> Protocol:
                 remedy=f"Visits are: {', '.join(visits)}.",
             )
     _complete(outcomes, visits, path)
+    _check_heads(document, path)
     head, calendar = document["protocol"], document.get("calendar")
     last_day = max(visit.day for visit in visits.values())
     return Protocol(
         id=head["id"],
         registry=head["registry"],
         title=head["title"],
+        drugs=tuple(head["drugs"]),
+        endpoint=head["endpoint"],
         anchor=_reading(document["anchor"]),
         visits=visits,
         counting_statuses=tuple(head["counting_statuses"]),
@@ -306,6 +309,37 @@ def _complete(outcomes: Mapping[str, Any], visits: Mapping[str, VisitRule], path
                 )
 
 
+def _check_heads(document: Mapping[str, Any], path: Path) -> None:
+    """Every drug, anchor and visit that a protocol names is one that it has, and every visit is used."""
+    head, anchor, visits = document["protocol"], document["anchor"], document["visits"]
+    first = min(visits, key=lambda name: visits[name]["day"])
+    anchors = [f"{end}-{drug}" for drug in head["drugs"] for end in ("first", "last")]
+    named: list[tuple[str, str, Iterable[str]]] = [
+        *(("protocol.drugs", drug, STUDY_DRUGS) for drug in head["drugs"]),
+        ("anchor.default", anchor["default"], anchors),
+        *(("anchor.alternatives", name, anchors) for name in anchor["alternatives"]),
+        ("protocol.endpoint", head["endpoint"], [name for name in visits if name != first]),
+        *(
+            (f"calendar.{part}.drug", document["calendar"][part]["drug"], head["drugs"])
+            for part in ("course", "upkeep")
+            if "calendar" in document
+        ),
+    ]
+    for where, name, known in named:
+        if name not in known:
+            raise StudyFileError(
+                f"There is no {name!r}.", where=f"{path}: {where}", remedy=f"Allowed are: {', '.join(known)}."
+            )
+    used = {visit for outcome in document["outcomes"].values() for visit in outcome["visits"]}
+    for name in visits:
+        if name not in used:
+            raise StudyFileError(
+                "No outcome knows this visit.",
+                where=f"{path}: visits.{name}",
+                remedy="Name it in the `visits` of an outcome, or take it out.",
+            )
+
+
 def _conduct(document: Mapping[str, Any], path: Path) -> ConductRule:
     for where, name, known in _names(document):
         if name not in known:
@@ -329,9 +363,6 @@ def _conduct(document: Mapping[str, Any], path: Path) -> ConductRule:
 def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any] | frozenset[str]]]:
     """Where a name stands, the name, and those that are known there."""
     biologics = of_group(Group.BIOLOGIC)
-    for part in ("course", "upkeep"):
-        if "calendar" in document:
-            yield f"calendar.{part}.drug", document["calendar"][part]["drug"], DRUGS
     for drug in document.get("usual_dose", {}).get("amounts", ()):
         yield "usual_dose.amounts", drug, DRUGS
     for name, rule in document.get("eligibility", {}).items():

@@ -201,7 +201,7 @@ def test_every_sentence_of_the_record_stands_beside_its_reading() -> None:
         read.response,
     )
     assert all(rule is not None and rule.sentence for rule in (*rules, read.calendar))
-    assert len(OUTCOMES) == 15
+    assert len(OUTCOMES) == 16
     assert all(rule.sentence for rule in read.visits.values())
 
 
@@ -260,8 +260,30 @@ STAR_VISITS = 'visits = ["week-28"]'
         ),
         (
             'default = "first-rituximab"', 'default = "consent"', "anchor.default",
-            ["'consent' is not allowed", "'first-rituximab', 'last-rituximab', 'first-belimumab'"],
+            ["no 'consent'", "first-rituximab, last-rituximab, first-belimumab, last-belimumab"],
         ),
+        (
+            'alternatives = ["last-rituximab"', 'alternatives = ["first-abatacept"]', "anchor.alternatives",
+            ["no 'first-abatacept'", "first-rituximab"],
+        ),
+        (
+            "drugs = [", 'drugs = ["rituximab", "benlysta"]', "protocol.drugs",
+            ["no 'benlysta'", "belimumab"],
+        ),
+        (
+            "drugs = [", 'drugs = ["rituximab"]', "anchor.alternatives",
+            ["no 'first-belimumab'", "first-rituximab, last-rituximab"],
+        ),
+        ('endpoint = "week-28"', 'endpoint = "week-82"', "protocol.endpoint", ["no 'week-82'", "week-28"]),
+        # A baseline is no endpoint.
+        ('endpoint = "week-28"', 'endpoint = "baseline"', "protocol.endpoint", ["no 'baseline'", "week-28"]),
+        ('endpoint = "week-28"', "", "protocol", ["'endpoint' is missing"]),
+        (
+            "[outcomes.essdai]",
+            '[visits.week-12]\nsentence = "Week 12"\nday = 84\nbefore = 7\nafter = 7\n\n[outcomes.essdai]',
+            "visits.week-12", ["No outcome knows this visit", "take it out"],
+        ),
+        ("after = 14", "after = -15", "visits.week-28.after", ["-15 is not allowed"]),
         (
             'alternatives = ["essdai"]', 'alternatives = ["sledai"]',
             "outcomes.star.readings.systemic.alternatives.0", ["'sledai' is not allowed", "'essdai'"],
@@ -314,7 +336,9 @@ STAR_VISITS = 'visits = ["week-28"]'
             'washout = "rituximab"', 'washout = "prednisone"', "eligibility.biologics.washout",
             ["no 'prednisone'", "rituximab"],
         ),
-        ("drugs = [", 'drugs = ["benlysta"]', "eligibility.consent.drugs", ["no 'benlysta'", "belimumab"]),
+        ('drugs = ["rituximab", "belimumab"]  # consent', 'drugs = ["benlysta"]', "eligibility.consent.drugs",
+            ["no 'benlysta'", "belimumab"],
+        ),
         ("least = { igg", "least = { igx = 4 }", "eligibility.immunoglobulins.least", ["no 'igx'", "igg"]),
         ("levels = {", "levels = { joints = 2 }", "eligibility.activity.levels", ["no 'joints'"]),
         ("levels = {", "levels = { renal = 4 }", "eligibility.activity.levels.renal", ["4 is not allowed"]),

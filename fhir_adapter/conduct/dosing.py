@@ -20,7 +20,7 @@ from fhir_adapter.conduct.depletion import measured, reached
 from fhir_adapter.conduct.gates import gate
 from fhir_adapter.conduct.record import Record, study_doses
 from fhir_adapter.conduct.rules import DepletionRule, GateRule
-from fhir_adapter.scores.calendar import week_28
+from fhir_adapter.scores.calendar import last_visit
 from fhir_adapter.trial.protocol import CalendarRule
 from fhir_adapter.trial.types import Dose
 from fhir_adapter.trial.values import Truth
@@ -226,7 +226,7 @@ def _planned(course: Sequence[Dose], upkeep: Sequence[Dose], plan: Plan) -> list
         return []
     gap = timedelta(days=plan.calendar.upkeep.gap)
     day = upkeep[0].day if upkeep else course[-1].day + timedelta(days=plan.calendar.upkeep.after)
-    end = week_28(course[0].day, plan.calendar)
+    end = last_visit(course[0].day, plan.calendar)
     days: list[date] = []
     while day <= end or not days:
         days.append(day)

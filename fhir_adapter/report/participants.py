@@ -41,7 +41,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score before treatment and at the last visit, and its change."""
+    """A score at baseline and at the endpoint, and its change."""
 
     baseline: Value
     followup: Value
@@ -80,11 +80,6 @@ class NotCounted:
     status: str
 
 
-def last_visit(protocol: Protocol) -> str:
-    """The visit that answers the trial's question: the last in time."""
-    return max(protocol.visits.values(), key=lambda rule: rule.day).name
-
-
 def participants(scored: Scored, protocol: Protocol) -> list[Participant]:
     """Every participant who counts, by study number."""
     return [_participant(scored, subject, protocol) for subject in sorted(scored.assessments)]
@@ -101,7 +96,7 @@ def not_counted(scored: Scored) -> list[NotCounted]:
 
 def _participant(scored: Scored, id: str, protocol: Protocol) -> Participant:
     found = {(each.code, each.visit): each for each in scored.assessments[id].outcomes}
-    base, last = protocol.baseline, last_visit(protocol)
+    base, last = protocol.baseline, protocol.endpoint
     scores = {
         str(code): Score(
             _value(found[(code, base)]), _value(found[(code, last)]), _value(found[(change, last)])
@@ -162,13 +157,16 @@ def table(people: list[Participant], left_out: list[NotCounted], protocol: Proto
         if one.indicators:
             cells.append(_response(one))
         rows.append(tuple(cells))
-    notes = ["Scores: baseline → last visit (change). a physician's global, b ESR, c IgG or RF, d Schirmer, "
-             "e saliva."]  # fmt: skip
+    notes = [f"Scores: {protocol.baseline} → {protocol.endpoint} (change)."]
+    if protocol.response:
+        notes[0] += " a physician's global, b ESR, c IgG or RF, d Schirmer, e saliva."
     if left_out:
         notes.append(
             "Not counted: " + ", ".join(f"{each.subject} ({each.status})" for each in left_out) + "."
         )
-    return Table(f"Participants, baseline and {last_visit(protocol)}", columns, tuple(rows), tuple(notes))
+    return Table(
+        f"Participants, {protocol.baseline} and {protocol.endpoint}", columns, tuple(rows), tuple(notes)
+    )
 
 
 def _number(value: Value) -> str:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from fhir_adapter.pipeline.score import Scored
 from fhir_adapter.report import show
-from fhir_adapter.report.participants import SCORES, last_visit
+from fhir_adapter.report.participants import SCORES
 from fhir_adapter.report.table import Table
 from fhir_adapter.scores.rate import Rate, rate, response_rates
 from fhir_adapter.trial.items import OutcomeCode
@@ -35,38 +35,43 @@ class MeanChange:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The rates of those with a study dose, the main rate of all enrolled, and the rates of STAR."""
+    """The rates of those with a study dose, the main rate of all enrolled, and the rates of STAR.
+
+    Of a trial that asks for no response only those of STAR stand there.
+    """
 
     response: list[Rate]
-    enrolled: Rate
+    enrolled: Rate | None
     star: list[Rate]
 
 
 def rates(scored: Scored, protocol: Protocol) -> Rates | None:
-    """The rates at the last visit; None where the protocol asks for no response.
+    """The rates at the endpoint; None where the protocol asks for neither response nor STAR there.
 
     Main set: participants with at least one study dose whose window has closed. All enrolled beside it
     (§14.8): also those who ended the study without any dose, as non-responders; whoever may still receive
     a first dose is not due.
     """
-    last = last_visit(protocol)
-    responses = scored.outcomes(OutcomeCode.RESPONSE, last)
-    if not protocol.response or last not in protocol.response.visits:
+    asked = [rule for rule in (protocol.response, protocol.star) if rule and protocol.endpoint in rule.visits]
+    if not asked:
         return None
-    dosed = [each for id, each in responses.items() if scored.dosed(id)]
-    main = response_rates(dosed)
+    stars = scored.outcomes(OutcomeCode.STAR, protocol.endpoint)
+    star = _star_rates([each for id, each in stars.items() if scored.dosed(id)], protocol)
+    if protocol.response not in asked:
+        return Rates([], None, star)
+    responses = scored.outcomes(OutcomeCode.RESPONSE, protocol.endpoint)
+    main = response_rates([each for id, each in responses.items() if scored.dosed(id)])
     never = sum(not scored.dosed(id) and scored.subjects[id].ended for id in responses)
     enrolled = rate(
         "all enrolled (ended without a dose counts as non-response)", main[0].responders, main[0].n + never
     )
-    stars = [each for id, each in scored.outcomes(OutcomeCode.STAR, last).items() if scored.dosed(id)]
-    return Rates(main, enrolled, _star_rates(stars, protocol))
+    return Rates(main, enrolled, star)
 
 
 def _star_rates(outcomes: Iterable[Outcome], protocol: Protocol) -> list[Rate]:
     """Shares of STAR responders, under the default threshold and each other reading; open ones fail."""
     due = [each for each in outcomes if each.component("responder-nri").reason is None]
-    if protocol.star is None:
+    if protocol.star is None or protocol.endpoint not in protocol.star.visits:
         return []
     asked = {"responder": f"STAR, {protocol.star.threshold} points or more"}
     if protocol.star.threshold_reading.default != "at-least":
@@ -83,14 +88,14 @@ def _star_rates(outcomes: Iterable[Outcome], protocol: Protocol) -> list[Rate]:
 
 
 def mean_changes(scored: Scored, protocol: Protocol) -> list[MeanChange]:
-    """The mean change of each score among those with a dose whose last window has closed."""
-    last = last_visit(protocol)
+    """The mean change of each score among those with a dose and an endpoint whose window has closed."""
     found = []
     for code, (change, title) in SCORES.items():
-        outcomes = [each for id, each in scored.outcomes(change, last).items() if scored.dosed(id)]
+        changes = scored.outcomes(change, protocol.endpoint)
+        outcomes = [each for id, each in changes.items() if scored.dosed(id)]
         if not outcomes:
             continue
-        due = [each for each in outcomes if each.reason != "not-due"]
+        due = [each for each in outcomes if each.reason not in ("not-due", "no-anchor")]
         numbers = [each.number for each in due if each.number is not None]
         found.append(
             MeanChange(
@@ -109,12 +114,13 @@ def mean_changes(scored: Scored, protocol: Protocol) -> list[MeanChange]:
 
 def rates_table(found: Rates) -> Table:
     """The rates with both intervals; Clopper-Pearson leads."""
-    rows = [_row(each) for each in (*found.response, found.enrolled, *found.star)]
+    enrolled = () if found.enrolled is None else (found.enrolled,)
+    rows = [_row(each) for each in (*found.response, *enrolled, *found.star)]
     return Table(
         "Response rate",
         ("set", "responders", "rate", "95 % Clopper-Pearson", "95 % Wilson"),
         tuple(rows),
-        ("Main set: at least one study dose, and the window of the last visit has closed.",),
+        ("Main set: at least one study dose, and the window of the endpoint has closed.",),
     )
 
 
@@ -150,4 +156,4 @@ def changes_table(found: list[MeanChange]) -> Table:
         )
         for each in found
     ]
-    return Table("Change from baseline to the last visit", ("score", "n", "mean", "range"), tuple(rows))
+    return Table("Change from baseline to the endpoint", ("score", "n", "mean", "range"), tuple(rows))

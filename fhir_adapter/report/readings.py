@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fhir_adapter.pipeline.score import Scored
-from fhir_adapter.report.participants import last_visit
 from fhir_adapter.report.table import Table
 from fhir_adapter.scores import star
 from fhir_adapter.trial.components import COMPONENTS
@@ -46,8 +45,8 @@ class ReadingEffect:
 
 
 def readings(scored: Scored, protocol: Protocol) -> list[ReadingEffect]:
-    """Every alternative at the last visit, whether it changes anything or not."""
-    last = last_visit(protocol)
+    """Every alternative at the endpoint, whether it changes anything or not."""
+    last = protocol.endpoint
     effects: dict[tuple[str, str], ReadingEffect] = {}
     for code in (OutcomeCode.RESPONSE, OutcomeCode.STAR):
         for subject, outcome in scored.outcomes(code, last).items():

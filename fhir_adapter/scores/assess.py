@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, salivary_flow, schirmer, star
-from fhir_adapter.trial.items import STUDY_DRUGS, OutcomeCode
+from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, Problem, Subject
 from fhir_adapter.trial.windows import Evidence, anchors, course, evidence, settled
@@ -45,8 +45,11 @@ def assess(
     usable = settled(each for each in measurements if each.at.last <= end)
     given = tuple(dose for dose in doses if dose.day <= end)
     found = anchors(given, subject.consent, protocol)
-    by_anchor = {name: _visits(subject.id, usable, dose, protocol, as_of) for name, dose in found.items()}
     default = protocol.anchor.default
+    by_anchor = {
+        name: _visits(subject.id, usable, found[name], protocol, as_of)
+        for name in (default, *protocol.anchor.alternatives)
+    }
     scored = {default: _scored(by_anchor[default], given, protocol)}
     for name in protocol.anchor.alternatives:
         # Days apart, the anchors often choose the same measurements, and then the answers are the same.
@@ -58,11 +61,11 @@ def assess(
     ]
     # What was given before consent is history (§14.5).
     studied = [dose for dose in given if subject.consent is None or dose.day >= subject.consent]
-    dosed = any(dose.given and dose.drug in STUDY_DRUGS for dose in studied)
+    dosed = any(dose.given and dose.drug in protocol.drugs for dose in studied)
     if dosed and subject.ended:
         outcomes = [response.failed(each) if each.code == OutcomeCode.RESPONSE else each for each in outcomes]
     if protocol.calendar is not None:
-        flags = ("no-consent-date",) if subject.consent is None and course(given, "rituximab") else ()
+        flags = ("no-consent-date",) if subject.consent is None and course(given, protocol.drugs[0]) else ()
         outcomes.append(calendar.score(subject.id, studied, found, protocol, protocol.calendar, flags))
     conflicts = (each for group in usable.values() for each in group if each.problem is Problem.CONFLICT)
     return Assessment(tuple(outcomes), by_anchor[default], tuple(conflicts), dosed)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fhir_adapter.trial.drugs import STUDY_DRUGS
+
 BOUNDS = "bounds"
 """The component that encloses a number which is not known."""
 
 REASON = "reason"
 """The component that says why a response is undetermined or not due: such a result is a value."""
 
-MOST_BELIMUMAB_DUE = 52
-"""As many planned doses as have a name: those of a year, weekly; this trial plans 8 at most (dossier §7)."""
+MOST_UPKEEP_DUE = 52
+"""As many planned doses as have a name: those of a year, weekly."""
 
 NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """Thresholds are named in words: a component is ``more-than-three``."""
@@ -24,6 +26,34 @@ def _thresholds(prefix: str, sentence: str, highest: int) -> dict[str, str]:
         for numeral in NUMERALS[: highest + 1]
     }
 
+
+_ANCHORS: Mapping[str, str] = {
+    f"{end}-{drug}": f"the {end} {name}" for drug, name in STUDY_DRUGS.items() for end in ("first", "last")
+}
+"""The doses that visits may be counted from, as a sentence calls them."""
+
+DERIVED_DOMAINS = ("biological", "haematological", "renal", "muscular", "pulmonary", "constitutional")
+"""The domains of the ESSDAI that laboratory values can speak of (dossier §1.4)."""
+
+_PROPOSED: Mapping[str, str] = {
+    "": "",
+    "-low-igg-counted": ", if a low immunoglobulin G counts",
+    "-low-igg-from-drug": ", if a drug is the cause of a low immunoglobulin G",
+    "-worst-value": ", from the worst value of the window",
+}
+
+DEVIATIONS: Mapping[str, str] = {
+    "late": "Doses that were given late",
+    "early": "Doses that were given early",
+    "missing": "Planned doses that were not given",
+    "extra": "Doses beyond the plan",
+    "stopped-before-depletion": "Course that was stopped before the B cells were depleted",
+    "continued-after-depletion": "Doses that were given after the B cells were depleted",
+    "gate-not-met": "Doses that were given although the laboratory's gate was not met",
+    "gate-undetermined": "Doses whose laboratory gate cannot be judged",
+    "after-withdrawal": "Doses that were given after the withdrawal",
+}
+"""How a dose may differ from the plan (dossier §14.16)."""
 
 COMPONENTS: Mapping[str, str] = {
     BOUNDS: "The limits between which the missing number lies",
@@ -76,27 +106,31 @@ COMPONENTS: Mapping[str, str] = {
     "worst-case": "Responder, undecided indicators counted as not met",
     "observed-cases": "Responder, decided participants only",
     # Other days to count the visits from
-    "anchor-first-rituximab": "The value if visits are counted from the first rituximab",
-    "anchor-last-rituximab": "The value if visits are counted from the last rituximab",
-    "anchor-first-belimumab": "The value if visits are counted from the first belimumab",
-    # Calendar of the study treatment
-    "rituximab-doses": "Doses of rituximab given",
-    "belimumab-doses": "Doses of belimumab given",
-    "first-rituximab": "Day of the first rituximab",
-    "last-rituximab": "Day of the last rituximab",
-    "first-belimumab": "Day of the first belimumab",
-    "week-28-first-rituximab": "Week 28 counted from the first rituximab",
-    "week-28-last-rituximab": "Week 28 counted from the last rituximab",
-    "week-28-first-belimumab": "Week 28 counted from the first belimumab",
+    **{f"anchor-{name}": f"The value if visits are counted from {dose}" for name, dose in _ANCHORS.items()},
+    # What laboratory values propose for a domain of the ESSDAI, beside the rating
     **{
-        f"belimumab-due-{number}": f"Planned day of belimumab {number}"
-        for number in range(1, MOST_BELIMUMAB_DUE + 1)
+        f"proposed-{domain}{reading}": f"Level that the laboratory proposes, {domain} domain{words}"
+        for domain in DERIVED_DOMAINS
+        for reading, words in _PROPOSED.items()
+        if domain == "biological" or "igg" not in reading
+    },
+    # Calendar of the study treatment
+    "depleted": "B cells depleted by the first drug",
+    "depleted-on": "Day on which depletion was first shown",
+    "deviations": "Deviations from the plan of the doses",
+    **{f"deviation-{kind}": words for kind, words in DEVIATIONS.items()},
+    **{f"{drug}-doses": f"Doses of {name} given" for drug, name in STUDY_DRUGS.items()},
+    **{name: f"Day of {dose}" for name, dose in _ANCHORS.items()},
+    **{f"last-visit-{name}": f"Day of the last visit from {dose} on" for name, dose in _ANCHORS.items()},
+    **{
+        f"upkeep-due-{number}": f"Planned day of dose {number} of the drug that follows"
+        for number in range(1, MOST_UPKEEP_DUE + 1)
     },
 }
 """Every component of every outcome by its name."""
 
-LEVELS: Mapping[int, str] = {0: "None", 1: "Low", 2: "Moderate", 3: "High"}
-"""The grades that an answer of a form may stand for: an ESSDAI level or a Hočevar grade."""
+LEVELS: Mapping[int, str] = {0: "None", 1: "Low", 2: "Moderate", 3: "High", 4: "Grade 4", 5: "Grade 5"}
+"""The grades that a coded answer may stand for: an ESSDAI level, a Hočevar grade, an NYHA class, MRC."""
 
 FINDINGS: Mapping[str, str] = {
     "positive": "Positive",

@@ -1,8 +1,8 @@
 """The drugs of a participant's history, by code: what each is called and which criteria look at it.
 
-An ``Order.drug`` or a ``Dose.drug`` is one of these codes. Groups: dossier §8 I3a, E1, E5a, E5c, E9. The ATC codes of
-rituximab and belimumab were seen in public files, old and new; all others are from memory (§9) and are
-prefixes for a mapping to start from, not a reference.
+An ``Order.drug`` or a ``Dose.drug`` is one of these codes. Groups: dossier §8 I3a, E1, E5a, E5c, E9. The ATC
+codes of rituximab and belimumab were seen in public files, old and new; all others are from memory (§9) and
+are prefixes for a mapping to start from, not a reference.
 """
 
 from __future__ import annotations
@@ -99,6 +99,14 @@ DRUGS: Mapping[str, Drug] = {
     )
 }
 """Every drug by its code. The longest ATC prefix decides: P01BA02 is hydroxychloroquine, not P01."""
+
+
+STUDY_DRUGS: Mapping[str, str] = {
+    code: drug.display.lower()
+    for code, drug in DRUGS.items()
+    if drug.group is not Group.ANTI_INFECTIVE and code != "other-biologic"
+}
+"""The drugs that a protocol may name as its own, with their names: single drugs, not classes."""
 
 
 def of_group(*groups: Group) -> frozenset[str]:

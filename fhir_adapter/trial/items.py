@@ -250,6 +250,18 @@ def _all_items() -> list[Item]:
         _quantity("urine-protein-24h", "Urine protein in 24 hours", "g/(24.h)", _PROTEIN_PER_DAY),
         _quantity("upcr", "Urine protein/creatinine ratio", "g/g", _PROTEIN_PER_CREATININE),
         _quantity("ck", "Creatine kinase", "U/L"),
+        Item(
+            "weakest-muscle", "Strength of the weakest muscle, MRC 0 to 5", Kind.LEVEL, levels=tuple(range(6))
+        ),
+        _quantity("dlco", "Diffusing capacity for carbon monoxide, % of predicted", "%", high=200),
+        _quantity("fvc", "Forced vital capacity, % of predicted", "%", high=200),
+        Item("nyha", "Breathlessness by NYHA, class 1 to 4", Kind.LEVEL, levels=(1, 2, 3, 4)),
+        _quantity(
+            "focus-score",
+            "Biopsy of a salivary gland: focus score, foci per 4 mm²",
+            "{foci}/(4.mm2)",
+            dict.fromkeys(("{foci}/(4.mm2)", "/(4.mm2)", "{score}", "1"), Fraction(1)),
+        ),
         Item("ana-titre", "Antinuclear antibodies, titre", Kind.TITRE),
         _finding("anti-ssa", "Anti-SSA/Ro"),
         _finding("anti-ssb", "Anti-SSB/La"),
@@ -277,9 +289,6 @@ DRUGS: Mapping[str, str] = {
     "immunoglobulin": "Intravenous immunoglobulin",
 }
 """Drugs by code: the two study treatments, and the one that makes an IgG unusable (dossier §6.2 c)."""
-
-STUDY_DRUGS = ("rituximab", "belimumab")
-"""The drugs whose doses make a participant one of the treated."""
 
 SITED: Mapping[str, Mapping[str, str]] = {
     "schirmer": {eye: f"schirmer-{eye}" for eye in EYES},
@@ -310,6 +319,7 @@ class OutcomeCode(StrEnum):
     STAR = "star"
     RESPONSE = "response"
     CALENDAR = "calendar"
+    ELIGIBILITY = "eligibility"
 
 
 OUTCOMES: Mapping[OutcomeCode, tuple[str, str]] = {
@@ -331,6 +341,7 @@ OUTCOMES: Mapping[OutcomeCode, tuple[str, str]] = {
     OutcomeCode.STAR: ("STAR, Sjögren's tool for assessing response", "{score}"),
     OutcomeCode.RESPONSE: ("Response, composite of five indicators", ""),
     OutcomeCode.CALENDAR: ("Study treatment: doses given and the days that follow from them", ""),
+    OutcomeCode.ELIGIBILITY: ("Eligibility: every criterion of entry and every gate of a drug", ""),
 }
 """Each outcome's name and unit; an empty unit means that the value is a code or a date."""
 
@@ -339,8 +350,10 @@ RESULTS: Mapping[str, str] = {
     "non-responder": "Non-responder",
     "undetermined": "Undetermined",
     "not-due": "Not due yet",
+    "satisfied": "Satisfied",
+    "violated": "Violated",
 }
-"""Values of a response."""
+"""Values of a response, and of a criterion."""
 
 CATEGORIES: Mapping[str, str] = {
     "low": "Low activity",
@@ -376,6 +389,7 @@ FLAGS: Mapping[str, str] = {
     "total-disagrees": "The recorded total is not the sum of its parts; the parts are used",
     "dose-stopped": "An infusion was stopped early; it counts as given",
     "dose-in-progress": "An infusion is recorded as in progress; it counts as given",
-    "no-consent-date": "No day of consent is known; the first rituximab of all is taken for Day 0",
+    "no-consent-date": "No day of consent is known; the first dose of all is taken for Day 0",
+    "unusual-dose": "A dose lies far from what is usual for height and weight",
 }
 """Remarks on a value, for people."""

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-ANCHORS = ("first-rituximab", "last-rituximab", "first-belimumab")
-"""The doses that week 0 may be counted from: A, B and C of dossier §7."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -166,12 +163,16 @@ class CalendarRule:
 class Protocol:
     """A trial: who it is, its visits, and the rule of each outcome that it asks for (None: not asked for).
 
-    ``digest`` is the SHA-256 of the file, for the records of a run.
+    ``drugs`` are the study drugs in the order in which they are given; ``anchor`` reads which of their doses
+    week 0 is: the ``first-`` or ``last-`` of a drug. ``endpoint`` is the visit that answers the trial's
+    question. ``digest`` is the SHA-256 of the file, for the records of a run.
     """
 
     id: str
     registry: str
     title: str
+    drugs: tuple[str, ...]
+    endpoint: str
     anchor: Reading
     visits: Mapping[str, VisitRule]
     counting_statuses: tuple[str, ...]

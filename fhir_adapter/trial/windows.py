@@ -189,26 +189,27 @@ def _merged(same_time: list[Measurement]) -> Measurement:
 
 
 def anchors(doses: Sequence[Dose], consent: date | None, protocol: Protocol) -> dict[str, Dose | None]:
-    """The dose that each anchor counts from, or None where it was not given (dossier §7, §14.5).
+    """The first and the last dose of each study drug, or None where it was not given (dossier §7, §14.5).
 
-    Day 0 is the first rituximab on or after consent; what was given before is history. The last
-    rituximab is the last one not after the first belimumab, so that a later course moves nothing.
+    Day 0 is the first dose of the first drug on or after consent; what was given before is history. A drug
+    begins no earlier than the one before it. Its last dose is the last one not after the first of the next
+    drug, so that a later course moves nothing.
     """
     given = [dose for dose in doses if dose.given and (consent is None or dose.day >= consent)]
-    rituximab = course(given, "rituximab")
-    first = rituximab[0] if rituximab else None
-    belimumab = [dose for dose in course(given, "belimumab") if first is None or dose.day >= first.day]
-    last = None
-    if rituximab:
-        before = [dose for dose in rituximab if not belimumab or dose.day <= belimumab[0].day]
-        last = before[-1]
-    found: dict[str, Dose | None] = {
-        "first-rituximab": first,
-        "last-rituximab": last,
-        "first-belimumab": belimumab[0] if belimumab else None,
-    }
-    wanted = (protocol.anchor.default, *protocol.anchor.alternatives)
-    return {name: found[name] for name in wanted}
+    courses: list[tuple[str, list[Dose]]] = []
+    start: date | None = None
+    for drug in protocol.drugs:
+        own = [dose for dose in course(given, drug) if start is None or dose.day >= start]
+        start = own[0].day if own else start
+        courses.append((drug, own))
+    found: dict[str, Dose | None] = {}
+    end: date | None = None
+    for drug, own in reversed(courses):
+        before = [dose for dose in own if end is None or dose.day <= end]
+        found[f"first-{drug}"] = own[0] if own else None
+        found[f"last-{drug}"] = before[-1] if before else None
+        end = own[0].day if own else end
+    return found
 
 
 def course(doses: Iterable[Dose], drug: str) -> list[Dose]:

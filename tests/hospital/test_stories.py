@@ -140,8 +140,8 @@ def test_the_calendar_agrees_with_the_doses_told(id: str) -> None:
     first, last = min(told["rituximab"]), max(told["rituximab"])
     assert calendar["last-rituximab"] == last
     assert calendar["week-28"] == first + week_28
-    assert calendar["week-28-last-rituximab"] == last + week_28
-    assert calendar["week-28-first-belimumab"] == min(told["belimumab"]) + week_28
+    assert calendar["last-visit-last-rituximab"] == last + week_28
+    assert calendar["last-visit-first-belimumab"] == min(told["belimumab"]) + week_28
     planned: list[date] = [last + timedelta(days=28)]
     while planned[-1] + timedelta(days=28) <= first + week_28:
         planned.append(planned[-1] + timedelta(days=28))

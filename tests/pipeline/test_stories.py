@@ -177,7 +177,7 @@ def test_star(outcomes: Outcomes, id: str) -> None:
 def test_calendar(outcomes: Outcomes, id: str) -> None:
     outcome, expected = outcomes[(id, "calendar", "study")], CHILDREN[id]["calendar"]
     assert outcome.day == expected["week-28"]
-    due = [part.day for part in outcome.components if part.name.startswith("belimumab-due-")]
+    due = [part.day for part in outcome.components if part.name.startswith("upkeep-due-")]
     assert due == expected["due"]
     for name in ("rituximab-doses", "belimumab-doses"):
         assert outcome.component(name).number == expected[name]

@@ -171,7 +171,7 @@ def _schirmer(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
 def _calendar(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
     expected, calendar = case["expected"], outcomes[("calendar", "study")]
     assert calendar.day is not None
-    due = [each.day for each in calendar.components if each.name.startswith("belimumab-due-")]
+    due = [each.day for each in calendar.components if each.name.startswith("upkeep-due-")]
     yield "week 28", expected["week28"], calendar.day.isoformat()
     yield "belimumab", expected["belimumab"], [day.isoformat() for day in due if day]
     yield "belimumab doses", expected["belimumab_doses"], len(due)

@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from fhir_adapter.scores.assess import assess
-from fhir_adapter.trial.components import COMPONENTS, MOST_BELIMUMAB_DUE
+from fhir_adapter.trial.components import COMPONENTS, MOST_UPKEEP_DUE
 from fhir_adapter.trial.items import FLAGS, OUTCOMES, REASONS, OutcomeCode
 from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Outcome, Problem, Subject
 from tests.scores.build import (
@@ -207,9 +207,9 @@ def test_the_calendar_of_six_belimumab() -> None:
         "first-rituximab": DAY0,
         "last-rituximab": after(7),
         "first-belimumab": after(35),
-        "week-28-last-rituximab": after(203),
-        "week-28-first-belimumab": after(231),
-        **{f"belimumab-due-{number}": after(35 + 28 * (number - 1)) for number in range(1, 7)},
+        "last-visit-last-rituximab": after(203),
+        "last-visit-first-belimumab": after(231),
+        **{f"upkeep-due-{number}": after(35 + 28 * (number - 1)) for number in range(1, 7)},
     }
     assert found.component("rituximab-doses").number == 2
     assert found.component("belimumab-doses").number == 6
@@ -231,8 +231,8 @@ def test_weekly_belimumab_for_years_has_a_name_for_each_day() -> None:
         for each in assess(CHILD, [], doses, weekly, after(900)).outcomes
         if each.code == OutcomeCode.CALENDAR
     ]
-    planned = [part.name for part in found.components if part.name.startswith("belimumab-due-")]
-    assert len(planned) == MOST_BELIMUMAB_DUE
+    planned = [part.name for part in found.components if part.name.startswith("upkeep-due-")]
+    assert len(planned) == MOST_UPKEEP_DUE
     assert set(planned) <= set(COMPONENTS)
 
 

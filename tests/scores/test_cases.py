@@ -148,7 +148,7 @@ def test_calendar_from_the_plan(case: Case) -> None:
     assert [day.isoformat() for day in planned] == expected["rituximab"]
     due = calendar.upkeep_days(planned[-1], anchor, rule)
     assert [day.isoformat() for day in due] == expected["belimumab"]
-    assert calendar.week_28(anchor, rule).isoformat() == expected["week28"]
+    assert calendar.last_visit(anchor, rule).isoformat() == expected["week28"]
 
 
 @pytest.mark.parametrize("case", _of("ResponseRate"))

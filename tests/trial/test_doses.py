@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import permutations
@@ -95,16 +96,16 @@ def test_the_missed_dose_keeps_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rituximab_days", "belimumab_days", "first", "last", "first_belimumab", "why"),
+    ("rituximab_days", "belimumab_days", "first", "last", "first_belimumab", "last_belimumab", "why"),
     [
-        ([0, 7], [35], 0, 7, 35, "A, B and C"),
-        ([0, 7, 14, 21], [], 0, 21, None, "no belimumab yet"),
-        ([], [35], None, None, 35, "no rituximab"),
-        ([], [], None, None, None, "no dose"),
-        ([-20, 0, 7], [35], 0, 7, 35, "§14.5: rituximab before consent (day −14) is history"),
-        ([-14, 0], [28], -14, 0, 28, "§14.5: the day of consent counts"),
-        ([0, 7, 180], [35, 63], 0, 7, 35, "a later course does not move the last rituximab"),
-        ([0, 7], [-30, 35], 0, 7, 35, "belimumab before consent is history"),
+        ([0, 7], [35], 0, 7, 35, 35, "A, B and C"),
+        ([0, 7, 14, 21], [], 0, 21, None, None, "no belimumab yet"),
+        ([], [35], None, None, 35, 35, "no rituximab"),
+        ([], [], None, None, None, None, "no dose"),
+        ([-20, 0, 7], [35], 0, 7, 35, 35, "§14.5: rituximab before consent (day −14) is history"),
+        ([-14, 0], [28], -14, 0, 28, 28, "§14.5: the day of consent counts"),
+        ([0, 7, 180], [35, 63], 0, 7, 35, 63, "a later course does not move the last rituximab"),
+        ([0, 7], [-30, 35], 0, 7, 35, 35, "belimumab before consent is history"),
     ],
 )
 def test_anchors(
@@ -113,14 +114,44 @@ def test_anchors(
     first: int | None,
     last: int | None,
     first_belimumab: int | None,
+    last_belimumab: int | None,
     why: str,
 ) -> None:
     doses = [*rituximab(*rituximab_days), *belimumab(*belimumab_days)]
     found = anchors(doses, CHILD.consent, protocol())
     days = {name: None if each is None else (each.day - DAY0).days for name, each in found.items()}
     assert days == {
-        "first-rituximab": first, "last-rituximab": last, "first-belimumab": first_belimumab
+        "first-rituximab": first, "last-rituximab": last,
+        "first-belimumab": first_belimumab, "last-belimumab": last_belimumab,
     }, why  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("drugs", "expected", "why"),
+    [
+        (
+            ("rituximab",),
+            {"first-rituximab": 0, "last-rituximab": 180},
+            "one study drug: its last is its last",
+        ),
+        (
+            ("belimumab", "rituximab"),
+            {"first-belimumab": 35, "last-belimumab": 63, "first-rituximab": 180, "last-rituximab": 180},
+            "the other way round: rituximab begins no earlier than belimumab",
+        ),
+        (
+            ("abatacept", "belimumab"),
+            {"first-abatacept": None, "last-abatacept": None, "first-belimumab": 35, "last-belimumab": 63},
+            "a drug that was never given holds nothing back",
+        ),
+    ],
+)
+def test_anchors_are_those_of_the_protocols_drugs(
+    drugs: tuple[str, ...], expected: dict[str, int | None], why: str
+) -> None:
+    doses = [*rituximab(0, 7, 180), *belimumab(35, 63)]
+    found = anchors(doses, CHILD.consent, replace(protocol(), drugs=drugs))
+    assert {name: each and (each.day - DAY0).days for name, each in found.items()} == expected, why
 
 
 def test_a_dose_that_was_not_done_is_no_anchor() -> None:
