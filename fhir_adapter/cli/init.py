@@ -31,8 +31,9 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
     """Write a study.toml into FOLDER, with a comment beside every key.
 
     FOLDER is the current one unless given. Where it holds a bulk export already, the file names it as the
-    source. Nothing that is there is ever overwritten. To change the rules or to map a hospital's own codes,
-    let --protocol and --mapping make copies to edit; their paths are taken from the current folder.
+    source. The study is that of the protocol file. Nothing that is there is ever overwritten. To change the
+    rules or to map a hospital's own codes, let --protocol and --mapping make copies to edit; their paths are
+    taken from the current folder.
 
     \b
     Example:
@@ -40,7 +41,7 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
     """
     from fhir_adapter import shipped
     from fhir_adapter.cli.template import MAPPING, PROTOCOL, source_template, template
-    from fhir_adapter.study import STUDY_FILE
+    from fhir_adapter.study import STUDY_FILE, read_protocol
 
     path = folder / STUDY_FILE
     if path.exists():
@@ -51,6 +52,8 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
         if protocol:
             named["protocol"] = os.path.relpath(protocol, folder)
             _copied(shipped.PROTOCOLS / f"{PROTOCOL}.toml", protocol)
+            trial = read_protocol(protocol)
+            named["identifier"] = f"{trial.registry}|{trial.id}"
         if mapping:
             named["mapping"] = os.path.relpath(mapping, folder)
             alike = shipped.MAPPINGS / mapping.name

@@ -15,12 +15,15 @@ WORKSPACE = "study.sqlite"
 PROTOCOL, MAPPING = "nct06410833", "international"
 """The protocol and the mapping folder that the template names: both ship."""
 
+IDENTIFIER = "https://clinicaltrials.gov|NCT06410833"
+"""The identifier of the trial whose protocol ships."""
+
 _TEMPLATE = """\
 # The study file of fhir-adapter. Paths are taken from this file's folder. No secret ever stands here.
 
 [study]
 # The study's identifier as system|value: it finds the ResearchStudy, and every outcome carries it.
-identifier = "https://clinicaltrials.gov|NCT06410833"
+identifier = {identifier}
 # The rules: one that ships (nct06410833), or the path of a protocol file. To change a threshold or a window,
 # edit a copy: `fhir-adapter init --protocol FILE` makes one.
 protocol = {protocol}
@@ -68,19 +71,28 @@ folder = "outcomes"
 """
 
 
-def template(folder: str, numbers: str = NUMBERS, *, protocol: str = PROTOCOL, mapping: str = MAPPING) -> str:
-    """The study file with ``folder`` as its source."""
+def template(
+    folder: str,
+    numbers: str = NUMBERS,
+    *,
+    protocol: str = PROTOCOL,
+    identifier: str = IDENTIFIER,
+    mapping: str = MAPPING,
+) -> str:
+    """The study file with ``folder`` as its source; ``identifier`` is that of the protocol's trial."""
     named = {
-        "folder": folder, "numbers": numbers, "protocol": protocol, "mapping": mapping,
-        "workspace": WORKSPACE,
+        "folder": folder, "numbers": numbers, "protocol": protocol, "identifier": identifier,
+        "mapping": mapping, "workspace": WORKSPACE,
     }  # fmt: skip
     return _TEMPLATE.format(**{key: _quoted(value) for key, value in named.items()})
 
 
-def source_template(folder: Path, home: Path, *, protocol: str = PROTOCOL, mapping: str = MAPPING) -> str:
-    """The study file in ``home`` for an export in ``folder``, with the identifier system found there."""
-    numbers = _numbers_of(folder) or NUMBERS
-    return template(os.path.relpath(folder, home), numbers, protocol=protocol, mapping=mapping)
+def source_template(folder: Path, home: Path, **named: str) -> str:
+    """The study file in ``home`` for an export in ``folder``, with the identifier system found there.
+
+    ``named`` are the protocol, identifier and mapping of ``template``.
+    """
+    return template(os.path.relpath(folder, home), _numbers_of(folder) or NUMBERS, **named)
 
 
 def _quoted(text: str) -> str:
