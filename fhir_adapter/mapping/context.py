@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fhir_adapter.mapping.hospital import Code, Hospital
-from fhir_adapter.trial.items import ITEMS
+from fhir_adapter.mapping.statement import ASKED
+from fhir_adapter.trial.history import (
+    Agreement,
+    Diagnosis,
+    Order,
+    Person,
+    Statement,
+    Stay,
+    Vaccination,
+)
 from fhir_adapter.trial.types import Dose, Measurement, Origin, Problem, Query, QueryKind
 from fhir_adapter.trial.values import Moment
+
+Named = Mapping[str, Mapping[str, Any]]
+"""Resources of a source that others refer to, by each of their names (``reference.own_names``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Whose resource it is, where it came from, and how its source speaks."""
+    """Whose resource it is, where it came from, and how its source speaks.
+
+    ``dosed`` are the drugs whose administrations are doses; those of all others are orders.
+    """
 
     subject: str
     origin: Origin
     hospital: Hospital
     zone: ZoneInfo
+    dosed: frozenset[str]
 
 
 @dataclass(slots=True)
 class Mapped:
-    """What came of one or many resources: measurements, doses, questions, and codes nobody knows."""
+    """What came of one or many resources: facts by their kind, questions, and codes nobody knows."""
 
     measurements: list[Measurement] = field(default_factory=list)
     doses: list[Dose] = field(default_factory=list)
+    persons: list[Person] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    stays: list[Stay] = field(default_factory=list)
+    vaccinations: list[Vaccination] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     unknown_codes: list[Code] = field(default_factory=list)
 
     def add(self, other: Mapped) -> None:
         """Take over everything of ``other``."""
-        self.measurements += other.measurements
-        self.doses += other.doses
-        self.queries += other.queries
-        self.unknown_codes += other.unknown_codes
+        for name in _KINDS:
+            found = getattr(other, name)
+            if found:
+                getattr(self, name).extend(found)
+
+
+_KINDS = tuple(each.name for each in fields(Mapped))
 
 
 def query(context: Context, item: str, kind: QueryKind, text: str, values: Iterable[str] = ()) -> Query:
@@ -63,7 +90,7 @@ def query_of_problem(measurement: Measurement) -> Query | None:
         "",
         measurement.item,
         QueryKind(measurement.problem.value),
-        f"{ITEMS[measurement.item].display}: {text}",
+        f"{ASKED[measurement.item].display}: {text}",
         (measurement.sent,),
         measurement.origins,
         measurement.at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,23 +11,55 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fhir_adapter.errors import StudyFileError
-from fhir_adapter.trial.items import CANONICAL, DRUGS, ITEMS, NOT_USED, SITED
+from fhir_adapter.mapping.statement import ASKED
+from fhir_adapter.trial.components import FINDINGS, LEVELS
+from fhir_adapter.trial.drugs import DRUGS as ORDERED
+from fhir_adapter.trial.items import CANONICAL, DRUGS, NOT_USED, SITED
 from fhir_adapter.trial.values import Truth
 
 TEXT = f"{CANONICAL}/CodeSystem/text"
 """Pseudo code system of codes that a hospital sends as free text only."""
 UCUM = "http://unitsofmeasure.org"
 
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+
 Code = tuple[str, str]
 """A code system's URL and a code of it."""
 
-_TARGETS: Mapping[str, frozenset[str]] = {
-    "items": frozenset((*ITEMS, *SITED, NOT_USED)),
-    "sites": frozenset(site for sites in SITED.values() for site in sites),
-    "levels": frozenset("0123"),
-    "findings": frozenset(("positive", "negative", "indeterminate")),
-    "drugs": frozenset((*DRUGS, NOT_USED)),
+STUDY_TREATMENT = "study-treatment"
+"""What a consent is about that names no drug: every drug that the trial asks consent to."""
+
+ROUTES: Mapping[str, str] = {
+    "parenteral": "Into a vein or a muscle",
+    "other-route": "Any other way: by mouth, under or onto the skin, inhaled",
 }
+CONTACTS: Mapping[str, str] = {
+    "inpatient": "Admitted to the hospital",
+    "other-contact": "Seen without being admitted",
+}
+VACCINES: Mapping[str, str] = {
+    "live": "Live, attenuated organisms",
+    "not-live": "Inactivated organisms, their parts, or instructions to make them",
+}
+CONSENTS: Mapping[str, str] = {
+    STUDY_TREATMENT: "The treatment of the trial, with every drug that it asks consent to",
+    **{code: drug.display for code, drug in ORDERED.items()},
+}
+
+_TARGETS: Mapping[str, frozenset[str]] = {
+    "items": frozenset((*ASKED, *SITED, NOT_USED)),
+    "sites": frozenset(site for sites in SITED.values() for site in sites),
+    "levels": frozenset(map(str, LEVELS)),
+    "findings": frozenset(FINDINGS),
+    "drugs": frozenset((*DRUGS, *ORDERED, NOT_USED)),
+    "routes": frozenset(ROUTES),
+    "contacts": frozenset(CONTACTS),
+    "vaccines": frozenset((*VACCINES, NOT_USED)),
+    "consents": frozenset((*CONSENTS, NOT_USED)),
+}
+DIAGNOSES = "diagnoses"
+"""The table whose targets are ICD-10 codes; its ConceptMaps name ICD-10 itself as their target."""
+_ICD10_CODE = re.compile(r"([A-Z]\d[0-9A-Z])\.?([0-9A-Z]*)")
 
 
 @lru_cache(maxsize=16_384)
@@ -59,6 +92,7 @@ class Hospital:
 
     ``codes`` leads from a target code system (``items``, ``sites``, …) to its map from code to target
     code; codes under the system ``TEXT`` are folded. ``words`` are folded words for present and absent.
+    ``icd10`` are the code systems whose codes are of ICD-10 or extend it.
     """
 
     title: str
@@ -68,6 +102,7 @@ class Hospital:
     units: Mapping[str, str]
     words: Mapping[str, Truth]
     default_units: Mapping[Code, str]
+    icd10: frozenset[str]
 
     def target(self, table: str, concept: Mapping[str, Any]) -> str:
         """The target that a CodeableConcept (or Coding) leads to; text counts where no code is known.
@@ -92,6 +127,22 @@ class Hospital:
         name = used[0] if used else NOT_USED
         return name, hits[name]
 
+    def diagnoses(self, concept: Mapping[str, Any]) -> tuple[str, ...]:
+        """The ICD-10 codes of a CodeableConcept: its own, else those that its other codes lead to.
+
+        None for a code that is known and not used. Raises UnknownCode where none of its codes is known.
+        """
+        codes = codes_of(concept)
+        own = {found for system, code in codes if system in self.icd10 and (found := icd10_code(code))}
+        if own:
+            return tuple(sorted(own))
+        known = self.codes[DIAGNOSES]
+        sure = [code for code in codes if code in known and code[0] != TEXT]
+        targets = {known[code] for code in sure or codes if code in known}
+        if not targets:
+            raise UnknownCode(codes[0] if codes else (TEXT, ""))
+        return tuple(sorted(targets - {NOT_USED}))
+
     def unit(self, sent: str) -> str:
         """The UCUM unit of a spelling; an unlisted spelling stands for itself."""
         plain = spelling(sent)
@@ -105,6 +156,15 @@ class Hospital:
             for each in listed(resource, "identifier")
             if str(each.get("system")) in systems and each.get("value")
         )
+
+
+def icd10_code(code: str) -> str | None:
+    """An ICD-10 code with its point (``M35.0``), from one with or without; None for what is none."""
+    match = _ICD10_CODE.fullmatch(code.strip().upper())
+    if match is None:
+        return None
+    category, rest = match.groups()
+    return f"{category}.{rest}" if rest else category
 
 
 def codes_of(concept: Mapping[str, Any]) -> list[Code]:
@@ -142,7 +202,7 @@ def hospital(concept_maps: Iterable[Mapping[str, Any]], settings: Mapping[str, A
     Raises StudyFileError naming the ConceptMap and the code where a target does not exist, or where one
     code leads to two targets.
     """
-    codes: dict[str, dict[Code, str]] = {table: {} for table in _TARGETS}
+    codes: dict[str, dict[Code, str]] = {table: {} for table in (*_TARGETS, DIAGNOSES)}
     for concept_map in concept_maps:
         for group in listed(concept_map, "group"):
             _add_group(codes, group, f"{where}: ConceptMap {concept_map.get('id', '')}")
@@ -158,6 +218,7 @@ def hospital(concept_maps: Iterable[Mapping[str, Any]], settings: Mapping[str, A
         units={spelling(sent): unit for sent, unit in settings.get("units", {}).items()},
         words=words,
         default_units={_code(key): unit for key, unit in settings.get("default_units", {}).items()},
+        icd10=frozenset((ICD10, *settings.get("icd10", ()))),
     )
 
 
@@ -167,18 +228,19 @@ def _code(key: str) -> Code:
 
 
 def _add_group(codes: dict[str, dict[Code, str]], group: Mapping[str, Any], where: str) -> None:
-    table = str(group.get("target", "")).removeprefix(f"{CANONICAL}/CodeSystem/")
-    if table not in codes:
+    target_system = str(group.get("target", ""))
+    table = DIAGNOSES if target_system == ICD10 else target_system.removeprefix(f"{CANONICAL}/CodeSystem/")
+    if table not in codes or (table == DIAGNOSES and target_system != ICD10):
         raise StudyFileError(
             f"The target {group.get('target')!r} is none of ours.",
             where=where,
-            remedy=f"Use {CANONICAL}/CodeSystem/ and one of: {', '.join(codes)}.",
+            remedy=f"Use {CANONICAL}/CodeSystem/ and one of: {', '.join(_TARGETS)}; for diagnoses {ICD10}.",
         )
     system = str(group.get("source", ""))
     for element in listed(group, "element"):
         code = str(element.get("code", ""))
-        targets = {str(each.get("code", "")) for each in listed(element, "target")}
-        unknown = targets - _TARGETS[table]
+        targets = {_target(table, each) for each in listed(element, "target")}
+        unknown = {each for each in targets if not _allowed(table, each)}
         if len(targets) != 1 or unknown:
             what = f"leads to {sorted(unknown)[0]!r}, which does not exist" if unknown else "needs one target"
             raise StudyFileError(f"The code {code!r} {what}.", where=f"{where}, {system}")
@@ -186,3 +248,16 @@ def _add_group(codes: dict[str, dict[Code, str]], group: Mapping[str, Any], wher
         target = targets.pop()
         if codes[table].setdefault(key, target) != target:
             raise StudyFileError(f"The code {code!r} has two targets.", where=f"{where}, {system}")
+
+
+def _target(table: str, target: Mapping[str, Any]) -> str:
+    """A target's code; ICD-10 has none for what is known and not used, which FHIR writes without a code."""
+    if table == DIAGNOSES and "code" not in target and target.get("equivalence") == "unmatched":
+        return NOT_USED
+    return str(target.get("code", ""))
+
+
+def _allowed(table: str, code: str) -> bool:
+    if table == DIAGNOSES:
+        return code == NOT_USED or icd10_code(code) == code
+    return code in _TARGETS[table]

@@ -8,8 +8,9 @@ from typing import Any
 from fhir_adapter.mapping import reference, value, when
 from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem, said_status
 from fhir_adapter.mapping.hospital import AmbiguousCode, Hospital, UnknownCode, concept_of, listed
-from fhir_adapter.trial.items import ITEMS, NOT_USED, SITED, Item, Kind
-from fhir_adapter.trial.types import Measurement, QueryKind, Rating
+from fhir_adapter.mapping.statement import ASKED, STATED, statement
+from fhir_adapter.trial.items import NOT_USED, SITED, Item, Kind
+from fhir_adapter.trial.types import Measurement, Query, QueryKind, Rating
 from fhir_adapter.trial.values import Moment
 
 COUNTING = ("final", "amended", "corrected")
@@ -21,7 +22,7 @@ STATUSES = (*COUNTING, *NEVER_WERE, "registered", "preliminary", "unknown")
 
 
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
-    """The measurements of one Observation and of its components, with what must be asked."""
+    """The measurements and statements of one Observation and of its components, with what must be asked."""
     mapped = Mapped()
     status = resource.get("status")
     if status in NEVER_WERE:
@@ -76,13 +77,43 @@ def _read_one(
         kind = QueryKind.NO_TIME_ZONE if fault == "zone" else QueryKind.NO_DATE
         mapped.queries.append(query(context, name, kind, _DATE_TEXTS[kind]))
         return
-    item = ITEMS[name]
     default_unit = hospital.default_units.get(code, "")
-    measurement = measured(resource, element, item, at, context, default_unit)
-    mapped.measurements.append(measurement)
-    asked_of = query_of_problem(measurement)
-    if asked_of is not None:
-        mapped.queries.append(asked_of)
+    measurement = measured(resource, element, ASKED[name], at, context, default_unit)
+    keep(measurement, mapped)
+    if name in _JUDGED_BY_RANGE and measurement.normal is None:
+        mapped.queries += _range_as_text(element, name, at, context)
+
+
+def keep(measurement: Measurement, mapped: Mapped) -> None:
+    """File a measurement, or what it states, with the question that a refused value raises."""
+    if measurement.item not in STATED:
+        mapped.measurements.append(measurement)
+    elif (said := statement(measurement)) is not None:
+        mapped.statements.append(said)
+    asked = query_of_problem(measurement)
+    if asked is not None:
+        mapped.queries.append(asked)
+
+
+_JUDGED_BY_RANGE = frozenset(
+    (
+        "esr", "igg", "rheumatoid-factor", "c3", "c4", "ch50", "flc-kappa", "flc-lambda", "flc-ratio",
+        "b2-microglobulin", "ck",
+    )
+)  # fmt: skip
+"""Items that some rule holds against the laboratory's own limits."""
+
+
+def _range_as_text(element: Mapping[str, Any], name: str, at: Moment, context: Context) -> list[Query]:
+    """The question about limits that are printed as text: which numbers are meant, only people see."""
+    texts = [
+        each.get("text") for each in listed(element, "referenceRange") if not each.keys() & {"low", "high"}
+    ]
+    printed = [text for text in texts if isinstance(text, str) and any(sign.isdigit() for sign in text)]
+    if not printed:
+        return []
+    text = "The laboratory's range is text only, so the result is not held against it; send numbers."
+    return [dated(query(context, name, QueryKind.RANGE_AS_TEXT, text, printed), at)]
 
 
 _DATE_TEXTS = {

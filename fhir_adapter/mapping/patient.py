@@ -1,4 +1,4 @@
-"""Patient: the same person under several records, and across sources."""
+"""Patient: who it is, and the same person under several records and across sources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_adapter.mapping import reference
+from fhir_adapter.mapping.context import Context, Mapped, query
 from fhir_adapter.mapping.hospital import Hospital, listed
+from fhir_adapter.mapping.span import moment
+from fhir_adapter.trial.history import Person
+from fhir_adapter.trial.types import QueryKind
+from fhir_adapter.trial.values import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +82,18 @@ def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital
         {value: tuple(ids) for value, ids in by_match.items()},
         {id: frozenset(values) for id, values in match_of.items()},
     )
+
+
+def read(resource: Mapping[str, Any], context: Context) -> Mapped:
+    """The person: a birth date to the month or year is all of its days, and is asked about."""
+    mapped = Mapped()
+    found = moment(resource.get("birthDate"), context)
+    born = (found.first, found.last) if isinstance(found, Moment) else None
+    if born is None or born[0] != born[1]:
+        kind = QueryKind.PARTIAL_DATE if born else QueryKind.NO_DATE
+        text = "The birth date is no day; what depends on the age stays open near a boundary."
+        mapped.queries.append(query(context, "birth-date", kind, text))
+    gender = resource.get("gender")
+    sex = str(gender) if gender in ("female", "male") else None
+    mapped.persons.append(Person(context.subject, born, sex, (context.origin,)))
+    return mapped

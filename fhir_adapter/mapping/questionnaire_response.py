@@ -1,4 +1,4 @@
-"""QuestionnaireResponse → ratings: ESSDAI, ESSPRI and Hočevar forms, also with nested groups."""
+"""QuestionnaireResponse → ratings and statements: forms such as ESSDAI, also with nested groups."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir_adapter.mapping import when
-from fhir_adapter.mapping.context import Context, Mapped, dated, query, query_of_problem, said_status
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, said_status
 from fhir_adapter.mapping.hospital import UnknownCode, listed
-from fhir_adapter.mapping.observation import measured
-from fhir_adapter.trial.items import ITEMS, NOT_USED
+from fhir_adapter.mapping.observation import keep, measured
+from fhir_adapter.mapping.statement import ASKED
+from fhir_adapter.trial.items import NOT_USED
 from fhir_adapter.trial.types import QueryKind
 from fhir_adapter.trial.values import Moment
 
@@ -20,7 +21,7 @@ STATUSES = (*COUNTING, "in-progress", "stopped", "entered-in-error")
 
 
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
-    """The ratings of one filled-in form.
+    """The ratings and statements of one filled-in form.
 
     The ConceptMap group whose source is the Questionnaire's canonical URL says which item a linkId is.
     An unanswered item is no rating; an answer to an unknown linkId is an unknown code.
@@ -40,6 +41,10 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
             continue
         if name == NOT_USED:
             continue
+        if name not in ASKED:
+            text = "The question is mapped to a test of two sides; map it to the item of one side."
+            mapped.queries.append(dated(query(context, name, QueryKind.NO_BODY_SITE, text), at))
+            continue
         if status not in COUNTING:
             text = f"The form has {said_status(status, STATUSES)} and does not count."
             mapped.queries.append(dated(query(context, name, QueryKind.NOT_FINAL, text), at))
@@ -50,11 +55,7 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
             continue
         # Several answers to one question are no answer: which of them is meant must be asked.
         element = answers[0] if len(answers) == 1 else {"valueString": "several answers"}
-        measurement = measured(resource, element, ITEMS[name], at, context, "")
-        mapped.measurements.append(measurement)
-        asked = query_of_problem(measurement)
-        if asked is not None:
-            mapped.queries.append(asked)
+        keep(measured(resource, element, ASKED[name], at, context, ""), mapped)
     return mapped
 
 

@@ -73,6 +73,15 @@ def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneIn
     return Moment(ends[0].first, max(ends[0].last, ends[-1].last), ends[0].instant)
 
 
+def started(resource: Mapping[str, Any], element: str) -> str | None:
+    """The text of ``elementDateTime``, else the start of ``elementPeriod``, as sent."""
+    text = resource.get(f"{element}DateTime")
+    if text is None:
+        period = resource.get(f"{element}Period")
+        text = period.get("start") if isinstance(period, Mapping) else None
+    return text if isinstance(text, str) else None
+
+
 def first_day(text: object, zone: ZoneInfo) -> date | None:
     """The first local day that a date or dateTime may mean, or None where it is missing or unreadable."""
     try:

@@ -115,6 +115,7 @@ class Reader:
     ) -> None:
         self.study, self.source, self.hospital = study, source, hospital
         self.roster, self.workspace = roster, workspace
+        self.dosed = frozenset((*study.protocol.drugs, "immunoglobulin"))
         self.unknown: Counter[tuple[str, Code]] = Counter()
         self.medications: dict[str, Mapping[str, Any]] = {}
         for stored in workspace.current(source, "Medication"):
@@ -143,7 +144,7 @@ class Reader:
 
     def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
         """What one resource says."""
-        context = Context(subject, stored.origin, self.hospital, self.study.timezone)
+        context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
         if stored.origin.type == "Observation":
             return observation.read(document, context)
         if stored.origin.type == "QuestionnaireResponse":

@@ -20,7 +20,8 @@ from fhir_adapter.trial.types import Origin
 
 HOSPITAL = example_hospital()
 SIEVE = Sieve(HOSPITAL)
-CONTEXT = Context("S", Origin("h", "Observation", "1", "1", "urn:1"), HOSPITAL, ZoneInfo("Asia/Shanghai"))
+ZONE = ZoneInfo("Asia/Shanghai")
+CONTEXT = Context("S", Origin("h", "Observation", "1", "1", "urn:1"), HOSPITAL, ZONE, frozenset())
 
 LAB = "urn:example-cn:lab"
 IGG, GLUCOSE, UNKNOWN = ({"system": LAB, "code": code} for code in ("IGG01", "GLU01", "XJ9907"))

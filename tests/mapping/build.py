@@ -23,6 +23,7 @@ OWN = "https://w3id.org/fhir-adapter/CodeSystem/items"
 LAB = "urn:example-cn:lab"
 SCT = "http://snomed.info/sct"
 UCUM = "http://unitsofmeasure.org"
+DOSED = frozenset(("rituximab", "belimumab", "immunoglobulin"))
 
 
 @cache
@@ -35,7 +36,7 @@ def hospital(folder: str) -> Hospital:
 def context(folder: str, resource: Mapping[str, Any]) -> Context:
     type, id = resource["resourceType"], resource["id"]
     url = f"{SERVER}/{type}/{id}/_history/1"
-    return Context("JSS-01", Origin("hospital", type, id, "1", url), hospital(folder), ZONE)
+    return Context("JSS-01", Origin("hospital", type, id, "1", url), hospital(folder), ZONE, DOSED)
 
 
 def wired(resource: Mapping[str, Any]) -> Json:

@@ -41,7 +41,7 @@ def concept_map(*elements: tuple[str, list[str]], source: str = "urn:lab", targe
         ([concept_map(("A", ["igg"])), concept_map(("A", ["iga"]))], "'A' has two targets"),
         ([concept_map(("IgG", ["igg"]), ("ＩＧＧ", ["iga"]), source=TEXT)], "'ＩＧＧ' has two targets"),
         ([concept_map(("A", ["igg"]), target="things")], "CodeSystem/things' is none of ours"),
-        ([concept_map(("A", ["4"]), target="levels")], "'A' leads to '4', which does not exist"),
+        ([concept_map(("A", ["6"]), target="levels")], "'A' leads to '6', which does not exist"),
         (
             [concept_map(("A", ["not-used"]), target="levels")],
             "'A' leads to 'not-used', which does not exist",

@@ -24,6 +24,7 @@ def given(medication: Mapping[str, object] = RITUXIMAB, **more: object) -> Json:
         "id": "m1",
         "status": "completed",
         "effectiveDateTime": "2024-04-01T10:00:00+08:00",
+        "dosage": {"dose": {"value": 500, "unit": "mg"}},
         **medication,
         **more,
     }

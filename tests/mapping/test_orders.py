@@ -43,9 +43,9 @@ def stated(**more: object) -> Json:
 
 def read(resource: Json, folder: str = "international", **known: Json) -> Mapped:
     named = {name.replace("_", "/"): each for name, each in known.items()}
-    kinds = {"MedicationRequest": medication_request, "MedicationStatement": medication_statement}
-    reader = kinds[resource["resourceType"]]
-    return reader.read(wired(resource), named, named, context(folder, resource))
+    if resource["resourceType"] == "MedicationStatement":
+        return medication_statement.read(wired(resource), named, named, context(folder, resource))
+    return medication_request.read(wired(resource), named, named, context(folder, resource))
 
 
 def asked(mapped: Mapped) -> list[tuple[str, QueryKind]]:
@@ -287,7 +287,7 @@ SHINGLES = {"resourceType": "Condition", "id": "z", "code": coded(ICD10, "B02.9"
 )
 def test_indications(more: Json, known: dict[str, Json], codes: tuple[str, ...]) -> None:
     for resource in (requested(**more), stated(**more)):
-        (order,) = read(resource, **known).orders
+        (order,) = read(resource, "international", **known).orders
         assert order.indication == codes
 
 

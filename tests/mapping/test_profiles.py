@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from fhir_adapter.conduct.names import CRITERIA
+from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.mapping import profiles
 from fhir_adapter.trial.components import COMPONENTS
-from fhir_adapter.trial.items import CANONICAL, ITEMS, OUTCOMES, REASONS, SITED
+from fhir_adapter.trial.drugs import DRUGS as ORDERED
+from fhir_adapter.trial.items import CANONICAL, DRUGS, ITEMS, OUTCOMES, REASONS, SITED
 from tests.reference import ReferenceIssue, errors, require_java, validate
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +67,17 @@ def test_each_resource_parses(name: str) -> None:
 
 
 def test_every_code_of_the_domain_has_a_concept() -> None:
-    assert codes("items") == {*ITEMS, *SITED, "not-used"}
+    assert codes("items") == {*ITEMS, *SITED, *STATEMENTS, "not-used"}
     assert codes("outcomes") == {code.value for code in OUTCOMES}
     assert codes("components") == set(COMPONENTS)
     assert codes("criteria") == set(CRITERIA)
     assert codes("reasons") == set(REASONS)
-    assert codes("levels") == {"0", "1", "2", "3"}
+    assert codes("levels") == set("012345")
+    assert codes("drugs") == {*DRUGS, *ORDERED, "not-used"}
+    assert codes("routes") == {"parenteral", "other-route"}
+    assert codes("contacts") == {"inpatient", "other-contact"}
+    assert codes("vaccines") == {"live", "not-live", "not-used"}
+    assert codes("consents") == {"study-treatment", *ORDERED, "not-used"}
     assert {"right", "left", "parotid-left", "submandibular-right"} < codes("sites")
 
 

@@ -226,7 +226,7 @@ def test_the_outcome_of_a_procedure(more: Json, answer: list[bool], query: list[
     ],
 )
 def test_a_range_as_text_is_not_read(item: str, ranges: list[Json], asked: list[QueryKind]) -> None:
-    """Limits that decide something must come as numbers; which of two ranges in a text is meant, only people see."""
+    """Limits that decide something must come as numbers; what a text means, only people see."""
     unit = "g/L" if item == "igg" else "10*9/L"
     resource = observed(item, {"valueQuantity": {"value": 8, "unit": unit}}, referenceRange=ranges)
     mapped = observation.read(wired(resource), context("international", resource))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from fhir.resources.R4B.conceptmap import ConceptMap
 
+from fhir_adapter.conduct.statements import STATEMENTS
+from fhir_adapter.trial.drugs import DRUGS as ORDERED
 from fhir_adapter.trial.items import (
     CANONICAL,
     DRUGS,
@@ -31,15 +34,20 @@ FOLDERS = ("international", "example-cn")
 FILES = sorted(MAPPINGS.glob("*/ConceptMap-*.json"))
 SYSTEMS = f"{CANONICAL}/CodeSystem/"
 TEXT = f"{SYSTEMS}text"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
 LOINC = "http://loinc.org"
 
 SITES = {site for by_site in SITED.values() for site in by_site}
 ALLOWED = {
-    "items": {*ITEMS, *SITED, NOT_USED},
+    "items": {*ITEMS, *SITED, *STATEMENTS, NOT_USED},
     "sites": SITES,
-    "levels": {str(level) for _, levels in ESSDAI_DOMAINS.values() for level in levels},
+    "levels": set("012345"),
     "findings": {"positive", "negative", "indeterminate"},
-    "drugs": {*DRUGS, NOT_USED},
+    "drugs": {*DRUGS, *ORDERED, NOT_USED},
+    "routes": {"parenteral", "other-route"},
+    "contacts": {"inpatient", "other-contact"},
+    "vaccines": {"live", "not-live", NOT_USED},
+    "consents": {"study-treatment", *ORDERED, NOT_USED},
 }
 UNITS = {unit for item in ITEMS.values() for unit in item.factors}
 NEEDED = {
@@ -74,15 +82,17 @@ def normal(text: str) -> str:
 
 
 def entries(file: Path) -> Iterator[Entry]:
+    """The entries of a file; ICD-10 is the target of diagnoses, and has no code for what is not used."""
     for group in json.loads(file.read_bytes())["group"]:
-        assert group["target"].startswith(SYSTEMS)
+        use = "diagnoses" if group["target"] == ICD10 else group["target"].removeprefix(SYSTEMS)
+        assert use == "diagnoses" or group["target"].startswith(SYSTEMS)
         for element in group["element"]:
             for target in element["target"]:
                 yield Entry(
                     group["source"],
-                    group["target"].removeprefix(SYSTEMS),
+                    use,
                     element["code"],
-                    target["code"],
+                    target["code"] if use != "diagnoses" else target.get("code", NOT_USED),
                     target["equivalence"],
                     target.get("comment", ""),
                 )
@@ -117,7 +127,10 @@ def test_concept_map_is_valid_r4(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_every_target_exists_in_the_domain(file: Path) -> None:
-    assert [entry for entry in entries(file) if entry.target not in ALLOWED[entry.use]] == []
+    found = list(entries(file))
+    assert [each for each in found if each.use != "diagnoses" and each.target not in ALLOWED[each.use]] == []
+    codes = [each.target for each in found if each.use == "diagnoses" and each.target != NOT_USED]
+    assert [code for code in codes if not re.fullmatch(r"[A-Z]\d\d(\.\d)?", code)] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)
@@ -185,7 +198,8 @@ def test_default_units_belong_to_mapped_codes(folder: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_settings_name_patients_and_only_known_tables(folder: str) -> None:
     found = settings(folder)
-    assert set(found) <= {"title", "timezone", "identifiers", "units", "words", "default_units"}
+    tables = {"title", "timezone", "icd10", "identifiers", "units", "words", "default_units"}
+    assert set(found) <= tables
     assert "urn:example:mrn" in found["identifiers"]["mrn"]
     if "timezone" in found:
         ZoneInfo(found["timezone"])
@@ -193,7 +207,7 @@ def test_settings_name_patients_and_only_known_tables(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_needed_item_can_be_reached(folder: str) -> None:
-    reached: dict[str, set[str]] = {use: set() for use in ALLOWED}
+    reached: dict[str, set[str]] = {use: set() for use in (*ALLOWED, "diagnoses")}
     for entry in folder_entries(folder):
         reached[entry.use].add(entry.target)
     by_side = {
@@ -204,8 +218,12 @@ def test_every_needed_item_can_be_reached(folder: str) -> None:
     }
     assert NEEDED - reached["items"] - by_side == set()
     assert set(DRUGS) <= reached["drugs"]
-    assert reached["levels"] == ALLOWED["levels"]
-    assert reached["findings"] == ALLOWED["findings"]
+    assert set(STATEMENTS) <= reached["items"]
+    assert {"1", "2", "3", "4"} <= reached["levels"]
+    for use in ("findings", "routes", "contacts"):
+        assert reached[use] == ALLOWED[use]
+    assert {"live", "not-live"} <= reached["vaccines"]
+    assert "study-treatment" in reached["consents"]
 
 
 def test_own_codes_stand_for_themselves() -> None:

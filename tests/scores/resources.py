@@ -80,6 +80,7 @@ def written(inputs: Inputs, hospital_folder: str, id: str) -> list[Resource]:
                 "status": "completed",
                 "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]},
                 "effectiveDateTime": f"{day}T10:00:00+08:00",
+                "dosage": {"dose": {"value": 500, "unit": "mg", "system": UCUM, "code": "mg"}},
             }
         )
     for resource in made:
@@ -101,7 +102,7 @@ def read(resources: Iterable[Resource], hospital_folder: str) -> Mapped:
         resource = decode(encode(sent))
         type, id = resource["resourceType"], resource["id"]
         origin = Origin(hospital_folder, type, id, "1", f"https://hospital.example/{type}/{id}/_history/1")
-        context = Context(CHILD.id, origin, known, ZONE)
+        context = Context(CHILD.id, origin, known, ZONE, frozenset(("rituximab", "belimumab")))
         if type == "Observation":
             mapped.add(observation.read(resource, context))
         elif type == "QuestionnaireResponse":

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fhir_adapter.conduct.names import CRITERIA
+from fhir_adapter.mapping.hospital import CONSENTS, CONTACTS, ROUTES, VACCINES
 from fhir_adapter.mapping.profiles.resource import HL7, Json, canonical_url, resource
+from fhir_adapter.mapping.statement import ASKED
 from fhir_adapter.trial.components import COMPONENTS, FINDINGS, LEVELS
+from fhir_adapter.trial.drugs import DRUGS as ORDERED
+from fhir_adapter.trial.drugs import Drug
 from fhir_adapter.trial.items import (
     CATEGORIES,
     DRUGS,
@@ -30,6 +34,10 @@ OBSERVATION_STATUS = f"{HL7}/observation-status"
 
 def _concepts(displays: Mapping[str, str]) -> list[Json]:
     return [{"code": code, "display": display} for code, display in displays.items()]
+
+
+def _names(drugs: Mapping[str, Drug]) -> dict[str, str]:
+    return {code: drug.display for code, drug in drugs.items()}
 
 
 def _item_concept(item: Item) -> Json:
@@ -75,7 +83,7 @@ def terminology() -> list[Json]:
             "items",
             "Items",
             "What is measured, rated or asked; the targets of a hospital's code lists.",
-            [*map(_item_concept, ITEMS.values()), *_sited_concepts(), *_concepts(not_used)],
+            [*map(_item_concept, ASKED.values()), *_sited_concepts(), *_concepts(not_used)],
         ),
         (
             "outcomes",
@@ -112,11 +120,20 @@ def terminology() -> list[Json]:
         (
             "levels",
             "Levels",
-            "The whole number that a coded answer stands for: an ESSDAI level or a Hočevar grade.",
+            "The whole number that a coded answer stands for: an ESSDAI level, a grade or a class.",
             _concepts({str(level): display for level, display in LEVELS.items()}),
         ),
         ("findings", "Findings", "What a coded laboratory finding says.", _concepts(FINDINGS)),
-        ("drugs", "Drugs", "The drugs that the trial asks about.", _concepts({**DRUGS, **not_used})),
+        (
+            "drugs",
+            "Drugs",
+            "The drugs that a trial asks about: its own, and those of a participant's history.",
+            _concepts({**DRUGS, **_names(ORDERED), **not_used}),
+        ),
+        ("routes", "Routes", "How a drug was given, as far as a criterion asks.", _concepts(ROUTES)),
+        ("contacts", "Contacts", "Whether a contact with the hospital was a stay.", _concepts(CONTACTS)),
+        ("vaccines", "Vaccines", "Whether a vaccine is live.", _concepts({**VACCINES, **not_used})),
+        ("consents", "Consents", "What a consent is about.", _concepts({**CONSENTS, **not_used})),
     ]
     made = [_code_system(*system) for system in systems]
     made += [
