@@ -1,8 +1,8 @@
-"""What must be asked about a participant's conduct: doses off the plan, gates, ratings, contradictions."""
+"""What must be asked about a participant's conduct: doses off the plan, ratings, contradictions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 
 from fhir_adapter.conduct import words
@@ -13,23 +13,12 @@ from fhir_adapter.trial.types import Query, QueryKind, gathered
 
 
 def queries(conduct: Conduct) -> Iterator[Query]:
-    """The data queries of one participant's conduct: one for a drug, a gate, a criterion or a domain."""
-    deviations = conduct.dosing.deviations if conduct.dosing else ()
-    open_ = [each for each in deviations if each.kind is DeviationKind.GATE_UNDETERMINED]
-    yield from _by(
-        "drug",
-        [each for each in deviations if each not in open_],
-        QueryKind.DOSING_DEVIATION,
-        "Doses differ from the plan; correct their days, or confirm them.",
-        conduct.subject,
-    )
-    yield from _by(
-        "criterion",
-        open_,
-        QueryKind.GATE_UNDETERMINED,
-        "Doses were given without the results that must be known before; supply them.",
-        conduct.subject,
-    )
+    """The data queries of one participant's conduct: one for a drug, a criterion or a domain."""
+    for drug, several in _by_drug(conduct):
+        text = "Doses differ from the plan; correct their days, or confirm them."
+        pieces = [piece for each in several for piece in each.evidence]
+        values = tuple(map(words.deviation, several))
+        yield Query(conduct.subject, "", drug, QueryKind.DOSING_DEVIATION, text, values, gathered(pieces))
     for drug, group in groupby(conduct.unusual, key=lambda each: each.dose.drug):
         found = list(group)
         pieces = [piece for each in found for piece in (each.dose, *each.evidence)]
@@ -58,12 +47,9 @@ def queries(conduct: Conduct) -> Iterator[Query]:
             )
 
 
-def _by(
-    key: str, deviations: Iterable[Deviation], kind: QueryKind, text: str, subject: str
-) -> Iterator[Query]:
-    """One query for each drug, or for each criterion, with its deviations as values."""
-    found = sorted(deviations, key=lambda each: getattr(each, key))
-    for item, group in groupby(found, key=lambda each: getattr(each, key)):
-        several = list(group)
-        pieces = [piece for each in several for piece in each.evidence]
-        yield Query(subject, "", item, kind, text, tuple(map(words.deviation, several)), gathered(pieces))
+def _by_drug(conduct: Conduct) -> Iterator[tuple[str, list[Deviation]]]:
+    """The deviations to ask about: not what is missing, nor a dose not given for a recorded reason."""
+    found = conduct.dosing.deviations if conduct.dosing else ()
+    asked = [each for each in found if each.kind is not DeviationKind.GATE_UNDETERMINED and not each.reason]
+    for drug, group in groupby(sorted(asked, key=lambda each: each.drug), key=lambda each: each.drug):
+        yield drug, list(group)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from fhir_adapter.conduct.outcomes import with_conduct
+from fhir_adapter.conduct.participant import Conduct
+from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
 from fhir_adapter.exchange.resource import decode
 from fhir_adapter.mapping import medication_administration, observation, outcome, questionnaire_response
@@ -16,6 +19,7 @@ from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Sieve
 from fhir_adapter.mapping.hospital import Code, Hospital
+from fhir_adapter.pipeline.conduct import conduct_of
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import CLINICAL, present_roster
 from fhir_adapter.scores.assess import Assessment, assess
@@ -41,10 +45,14 @@ class UnknownCodes:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What came of scoring: participants, their assessments, the queries by id, and what is unknown."""
+    """What came of scoring: participants, their assessments, the queries by id, and what is unknown.
+
+    ``conduct`` is that of everybody on the list, also of those who do not count or not yet.
+    """
 
     subjects: Mapping[str, Subject]
     assessments: Mapping[str, Assessment]
+    conduct: Mapping[str, Conduct]
     doses: Mapping[str, tuple[Dose, ...]]
     queries: Mapping[str, Query]
     unknown_codes: tuple[UnknownCodes, ...]
@@ -78,6 +86,7 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
             UnknownCodes(spec.name, type, code, count) for (type, code), count in reader.unknown.items()
         )
     assessments: dict[str, Assessment] = {}
+    conducted: dict[str, Conduct] = {}
     doses: dict[str, tuple[Dose, ...]] = {}
     queries = list(roster.queries)
     for id, participant in roster.subjects.items():
@@ -89,6 +98,11 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
             queries += (_at_visit(query, assessments[id]) for query in found.queries)
         else:
             queries += found.queries
+        conducted[id] = conduct_of(study, participant, found, doses[id], assessments.get(id), as_of)
+        queries += queries_of_conduct(conducted[id])
+        if id in assessments:
+            outcomes = with_conduct(assessments[id].outcomes, conducted[id], study.conduct.eligibility)
+            assessments[id] = replace(assessments[id], outcomes=outcomes)
     target = _target(study, hospitals, roster)
     documents = tuple(
         _stored(each, target) for assessment in assessments.values() for each in assessment.outcomes
@@ -96,6 +110,7 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
     return Scored(
         roster.subjects,
         assessments,
+        conducted,
         doses,
         _by_id(queries),
         tuple(sorted(unknown, key=lambda each: (each.source, each.type, each.code))),
@@ -179,7 +194,7 @@ def _queries_of(assessment: Assessment) -> Iterator[Query]:
                 total.origins,
             )
         if "no-consent-date" in each.flags:
-            text = "No day of consent is known; the first rituximab of all is taken for Day 0."
+            text = "No day of consent is known; the first dose of all is taken for Day 0."
             yield Query(each.subject, "", "", QueryKind.NO_CONSENT_DATE, text)
 
 

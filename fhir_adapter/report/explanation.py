@@ -10,25 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 
+from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.pipeline.score import Scored
-from fhir_adapter.report import show
+from fhir_adapter.report import facts, show
+from fhir_adapter.report.facts import Fact, Source
 from fhir_adapter.report.table import Branch
 from fhir_adapter.scores.assess import Assessment
 from fhir_adapter.trial.components import COMPONENTS
-from fhir_adapter.trial.items import DRUGS, FLAGS, ITEMS, OUTCOMES, REASONS, OutcomeCode
+from fhir_adapter.trial.history import History
+from fhir_adapter.trial.items import FLAGS, OUTCOMES, REASONS, OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
-from fhir_adapter.trial.types import Component, Dose, Measurement, Origin, Outcome
-from fhir_adapter.trial.values import Moment, rounded
+from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Exactly one version of one resource."""
-
-    source: str
-    resource: str
-    version: str
-    url: str
+Ground = Measurement | Dose | Outcome | History
+"""What an outcome or a component rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +39,19 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A measurement or a dose: as sent, as the trial reads it, when, and where it stands.
-
-    ``value`` is in the item's own unit, empty where the value could not be used; ``problem`` says why.
-    """
-
-    item: str
-    title: str
-    visit: str
-    day: str
-    sent: str
-    value: str
-    problem: str | None
-    flags: tuple[str, ...]
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
-    """A component: an intermediate answer or an alternative reading, with what it rests on."""
+    """A component: an intermediate answer or an alternative reading, with what it rests on.
+
+    ``label`` is what the trial calls it, or which ones a number counts; ``detail`` are words on its value.
+    """
 
     name: str
     title: str
     value: str
     number: Fraction | None
     reason: str | None
+    label: str
+    detail: str
     rests_on: tuple[Fact | Account, ...]
 
 
@@ -121,7 +103,7 @@ def overview(scored: Scored, subject: str, protocol: Protocol) -> Overview:
         who.withdrawn,
         tuple(f"{source}: Patient/{id}" for source, ids in sorted(who.patients.items()) for id in ids),
         windows,
-        tuple(_dose(each) for each in scored.doses[subject]),
+        tuple(facts.given(each) for each in scored.doses[subject]),
         tuple(_account(each, assessment, deep=False) for each in outcomes if assessment),
     )
 
@@ -154,7 +136,7 @@ def _windows(assessment: Assessment, protocol: Protocol) -> tuple[Window, ...]:
 
 
 def _account(outcome: Outcome, assessment: Assessment, *, deep: bool = True) -> Account:
-    def resting(pieces: tuple[Measurement | Dose | Outcome, ...]) -> tuple[Fact | Account, ...]:
+    def resting(pieces: tuple[Ground, ...]) -> tuple[Fact | Account, ...]:
         return tuple(_piece(each, assessment) for each in pieces)
 
     named = [piece for part in outcome.components for piece in part.rests_on]
@@ -176,46 +158,19 @@ def _account(outcome: Outcome, assessment: Assessment, *, deep: bool = True) -> 
 
 
 def _part(part: Component, rests_on: tuple[Fact | Account, ...]) -> Part:
-    return Part(part.name, COMPONENTS[part.name], show.component(part), part.number, part.reason, rests_on)
+    title = CRITERIA[part.name] if part.name in CRITERIA else COMPONENTS[part.name]
+    return Part(
+        part.name, title, show.component(part), part.number, part.reason, part.label, part.detail, rests_on
+    )
 
 
-def _piece(piece: Measurement | Dose | Outcome, assessment: Assessment) -> Fact | Account:
+def _piece(piece: Ground, assessment: Assessment) -> Fact | Account:
     if isinstance(piece, Outcome):
         return _account(piece, assessment)
-    if isinstance(piece, Dose):
-        return _dose(piece)
-    visits = (
-        name for name, evidence in assessment.visits.items() if evidence.chosen.get(piece.item) is piece
-    )
-    return Fact(
-        piece.item,
-        ITEMS[piece.item].display,
-        next(visits, ""),
-        _day(piece.at),
-        piece.sent,
-        show.measurement(piece),
-        piece.problem.value if piece.problem else None,
-        piece.flags,
-        _sources(piece.origins),
-    )
-
-
-def _dose(dose: Dose) -> Fact:
-    amount = "" if dose.amount is None else f"{rounded(dose.amount):f} {dose.unit}".strip()
-    status = dose.status.value + (f" ({dose.reason})" if dose.reason else "")
-    return Fact(
-        dose.drug, DRUGS[dose.drug], "", _day(dose.at), amount, status, None, (), _sources(dose.origins)
-    )
-
-
-def _day(at: Moment) -> str:
-    return at.first.isoformat() if at.first == at.last else f"{at.first} to {at.last}"
-
-
-def _sources(origins: tuple[Origin, ...]) -> tuple[Source, ...]:
-    return tuple(
-        Source(origin.source, f"{origin.type}/{origin.id}", origin.version, origin.url) for origin in origins
-    )
+    if isinstance(piece, Measurement):
+        chosen = (name for name, each in assessment.visits.items() if each.chosen.get(piece.item) is piece)
+        return facts.measured(piece, next(chosen, ""))
+    return facts.fact(piece)
 
 
 # As lines
@@ -241,13 +196,21 @@ def _hang(trunk: Branch, account: Account, summed: str) -> None:
         trunk.add(f"remark: {FLAGS[flag]}")
     for part in account.parts:
         if part.rests_on:
-            _rest(trunk.add(f"{part.title}: {part.value}"), part.rests_on, summed)
+            _rest(trunk.add(_line(part)), part.rests_on, summed)
     plain = [part for part in account.parts if not part.rests_on]
     if plain:
         others = trunk.add("also:") if len(plain) > 2 else trunk
         for part in plain:
-            others.add(f"{part.title}: {part.value}")
+            others.add(_line(part))
     _rest(trunk, account.rests_on, summed)
+
+
+def _line(part: Part) -> str:
+    """A component in one line: a criterion by the trial's own name, a count with what it counts."""
+    label = f"{part.label} " if part.name in CRITERIA else ""
+    counted = f" ({part.label})" if part.label and not label else ""
+    detail = f", {part.detail}" if part.detail else ""
+    return f"{label}{part.title}: {part.value}{counted}{detail}"
 
 
 def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...], summed: str) -> None:
@@ -265,9 +228,9 @@ def _rest(trunk: Branch, pieces: tuple[Fact | Account, ...], summed: str) -> Non
             continue
         addresses = [_address(source) for source in piece.sources]
         if len(addresses) == 1:
-            trunk.add(f"{_fact(piece)} ← {addresses[0]}")
+            trunk.add(f"{piece.said} ← {addresses[0]}")
             continue
-        line = trunk.add(_fact(piece))
+        line = trunk.add(piece.said)
         for address in addresses:
             line.add(f"← {address}")
 
@@ -291,14 +254,6 @@ def _address(source: Source) -> str:
     """The address of exactly that version; the version is added where the address does not hold it."""
     named = source.url.endswith(f"/_history/{source.version}")
     return f"{source.source}: {source.url}" + ("" if named else f" (version {source.version})")
-
-
-def _fact(fact: Fact) -> str:
-    visit = f", {fact.visit}" if fact.visit else ""
-    value = f" = {fact.value}" if fact.value and fact.value != fact.sent else ""
-    problem = f", not used: {fact.problem}" if fact.problem else ""
-    flags = f" [{'; '.join(fact.flags)}]" if fact.flags else ""
-    return f"{fact.title}{visit}, {fact.day}: {fact.sent}{value}{problem}{flags}"
 
 
 def _window(window: Window) -> str:

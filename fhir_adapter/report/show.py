@@ -103,11 +103,12 @@ def measurement(each: Measurement) -> str:
     if each.value is None:
         known = {True: "positive", False: "negative"}
         return known.get(each.found, "neither positive nor negative") if each.usable else ""  # type: ignore[arg-type]
-    text = _exact(each.value)
+    text = interval(each.value)
     return f"1:{text}" if item.kind is Kind.TITRE else f"{text}{unit_of(item.unit)}"
 
 
-def _exact(value: Interval) -> str:
+def interval(value: Interval) -> str:
+    """A number as it was measured, maybe censored, to four decimals."""
     if value.exact is not None:
         return f"{rounded(value.exact):f}"
     if value.low is None and value.high is not None:

@@ -242,7 +242,6 @@ class QueryKind(StrEnum):
     CONSENTS_DISAGREE = "consents-disagree"
     CONTRADICTION = "contradiction"
     DOSING_DEVIATION = "dosing-deviation"
-    GATE_UNDETERMINED = "gate-undetermined"
     UNUSUAL_DOSE = "unusual-dose"
     RATING_DISAGREES = "rating-disagrees"
 

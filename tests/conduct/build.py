@@ -159,9 +159,8 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         return lab(line)
     if kind == "dose":
         status = DoseStatus.NOT_DONE if "not-done" in words else DoseStatus.GIVEN
-        return Dose(
-            CHILD, words[0], moment(words[1]), status, None, "", (origin(line, "MedicationAdministration"),)
-        )
+        source = origin(line, "MedicationAdministration")
+        return Dose(CHILD, words[0], moment(words[1]), status, None, "", (source,), " ".join(words[3:]))
     if kind == "diagnosis":
         since = re.search(r"since (\S+)", line)
         until = re.search(r"until (\S+)", line)
