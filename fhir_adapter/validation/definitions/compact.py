@@ -62,6 +62,8 @@ def _structure(resource: dict[str, Any]) -> dict[str, Any]:
 def _element(element: dict[str, Any]) -> dict[str, Any]:
     made = {name: element[name] for name in _ELEMENT if name in element}
     made |= {name: value for name, value in element.items() if name.startswith(_VALUES)}
+    if element.get("isModifier") and "." not in element["path"]:
+        made["isModifier"] = True  # of an extension
     if "type" in element:
         made["type"] = [_type(kind) for kind in element["type"]]
     if "constraint" in element:

@@ -1,0 +1,137 @@
+"""Invariants of types and profiles, in FHIRPath. https://hl7.org/fhir/R4/conformance-rules.html#constraints
+
+Each expression is compiled when it is first needed. A rule that is marked as best practice is left out unless the
+settings ask for it. What a rule cannot decide with what is at hand is said as information.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from fhir_adapter.validation import narrative
+from fhir_adapter.validation.bindings import in_value_set
+from fhir_adapter.validation.definitions.store import core
+from fhir_adapter.validation.fhirpath import (
+    Environment,
+    FhirPathError,
+    Model,
+    Node,
+    NotAnExpression,
+    Undecidable,
+    compile,
+)
+from fhir_adapter.validation.model import Constraint
+from fhir_adapter.validation.run import Path, Run
+
+__all__ = ["compile_rules", "environment", "types"]
+
+Check = Callable[[Any, Path, Run], None]
+
+_BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
+
+# Checked without FHIRPath, each where its subject is: ele-1 in the plans of types, dom-3 in contained, ref-1 in
+# references, txt-1 and txt-2 in narrative.
+_ELSEWHERE: Final = frozenset({"ele-1", "dom-3", "ref-1", "txt-1", "txt-2"})
+
+
+@cache
+def types() -> Model:
+    """R4's types as FHIRPath knows them."""
+    return Model(lambda name: core("StructureDefinition", _BASE + name))
+
+
+def compile_rules(constraints: tuple[Constraint, ...], type: str) -> Check | None:
+    """One check for all ``constraints`` of an element of ``type``; ``None`` where there is none to check."""
+    wanted = [rule for rule in constraints if rule.key not in _ELSEWHERE]
+    always = [_Rule(rule) for rule in wanted if not rule.best_practice]
+    all_rules = [_Rule(rule) for rule in wanted]
+    if not wanted:
+        return None
+    if not always and all(rule.best_practice for rule in wanted):
+
+        def rarely(value: Any, path: Path, run: Run) -> None:
+            if run.settings.best_practice:
+                _evaluate(all_rules, value, type, path, run)
+
+        return rarely
+
+    def check(value: Any, path: Path, run: Run) -> None:
+        _evaluate(all_rules if run.settings.best_practice else always, value, type, path, run)
+
+    return check
+
+
+class _Rule:
+    __slots__ = ("constraint", "holds")
+
+    def __init__(self, constraint: Constraint) -> None:
+        self.constraint = constraint
+        self.holds: Callable[[Any, Environment], bool] = self._first
+
+    def _first(self, node: Any, surroundings: Environment) -> bool:
+        self.holds = compile(self.constraint.expression).holds
+        return self.holds(node, surroundings)
+
+
+def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run) -> None:
+    surroundings = environment(run)
+    node = Node(value, types().type(type))
+    for rule in rules:
+        try:
+            if rule.holds(node, surroundings):
+                continue
+            constraint = rule.constraint
+            severity: Any = "error" if constraint.severity == "error" else "warning"
+            run.say(severity, path, constraint.key, constraint.human, "invariant")
+        except Undecidable:
+            run.say("information", path, rule.constraint.key, "could not be decided with what is at hand", "not-found")
+        except NotAnExpression as fault:
+            message = f"the invariant's FHIRPath cannot be read: {fault}"
+            run.error(path, rule.constraint.key, message, "exception")
+        except FhirPathError as fault:
+            run.error(path, rule.constraint.key, f"the invariant cannot be evaluated here: {fault}", "exception")
+
+
+def environment(run: Run) -> Environment:
+    """The surroundings of the resource that is being checked, made once for each."""
+    scope = run.scope
+    known = run.surroundings
+    if known is not None and known[0] is scope.resource:
+        made: Environment = known[1]
+        return made
+    from fhir_adapter.validation.references import find
+
+    container = scope.container
+    resource = Node(scope.resource, types().type(scope.type))
+    root = resource if container is scope else Node(container.resource, types().type(container.type))
+
+    def resolve(reference: str) -> Node | None:
+        target = find(reference, run)
+        return None if target is None else Node(target.resource, types().type(target.type))
+
+    def member_of(node: Node, value_set: str) -> bool | None:
+        return in_value_set(run, value_set, node.value)
+
+    def conforms_to(node: Node, profile: str) -> bool | None:
+        from fhir_adapter.validation.profiles import plan_of
+
+        name = profile.partition("|")[0].removeprefix(_BASE)
+        plan = plan_of(run.definitions, profile)
+        if plan is None:
+            return name in (node.type.name, *node.type.ancestors) if "/" not in name else None
+        return run.tried(lambda: plan.check(node.value, scope.path, run))
+
+    made = Environment(
+        resource,
+        root,
+        resolve=resolve,
+        member_of=member_of,
+        conforms_to=conforms_to,
+        html=lambda text: not narrative.faults(text),
+    )
+    run.surroundings = (scope.resource, made)
+    return made
+
+

@@ -1,0 +1,342 @@
+"""The types of R4 compiled: one call checks an element with all that is in it.
+
+A ``Plan`` belongs to a type or a backbone element. Its fields are closures by the name that a child has in JSON;
+nothing looks into a StructureDefinition while a resource is checked. What is checked here is structure:
+https://hl7.org/fhir/R4/json.html and the cardinalities, types, bindings, and invariants of the type's own
+definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
+from fhir_adapter.validation.bindings import bound_check, check_coding
+from fhir_adapter.validation.issue import shown, suggestion
+from fhir_adapter.validation.model import Element, TypeRef, model
+from fhir_adapter.validation.primitives import FORMS, explain
+from fhir_adapter.validation.profiles import conforms_to
+from fhir_adapter.validation.run import Path, Run
+
+__all__ = ["Plan", "plan"]
+
+Json = dict[str, Any]
+Field = Callable[[Json, Any, Path, Run], None]
+Check = Callable[[Any, Path, Run], None]
+
+# Elements of the types that R4 says more about than their definitions do.
+_OF_TYPE: Final[dict[str, Check]] = {
+    "Coding": check_coding,
+    "Attachment": datatypes.check_attachment,
+    "Identifier": datatypes.check_identifier,
+    "Reference": references.check_form,
+}
+
+
+class Plan:
+    """The compiled checks of a type or a backbone element; compiled when first used."""
+
+    __slots__ = ("check", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.check: Check = self._first
+
+    def _first(self, value: Any, path: Path, run: Run) -> None:
+        self.check = _compile(self.name)
+        self.check(value, path, run)
+
+
+@cache
+def plan(name: str) -> Plan:
+    """The plan of a type (``Quantity``) or of an element that has children of its own (``Observation.component``)."""
+    return Plan(name)
+
+
+def _compile(name: str) -> Check:
+    described = model(name)
+    if described is None:
+        raise KeyError(name)
+    fields: dict[str, Field] = {}
+    required: list[tuple[str, frozenset[str]]] = []
+    for element in described.elements.values():
+        keys = frozenset(element.key(type.code) for type in element.types)
+        for type in element.types:
+            key = element.key(type.code)
+            field = _field(name, described.kind, element, type, key)
+            fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
+            if type.code in FORMS:
+                fields[f"_{key}"] = _sibling(element, type, key)
+        if element.least:
+            names = keys | {f"_{element.key(type.code)}" for type in element.types if type.code in FORMS}
+            required.append((f"{element.name}[x]" if element.choice else element.name, names))
+    get = fields.get
+    of_type = tuple(check for check in (_OF_TYPE.get(name),) if check)
+    rules = invariants.compile_rules(described.constraints, name)
+    needed = tuple(required)
+    is_resource = described.kind == "resource"
+
+    def check(value: Any, path: Path, run: Run) -> None:
+        if not value:
+            run.error(path, "empty", "is an empty object; leave it out, or give it content", "structure")
+        elif len(value) == 1 and "id" in value and not is_resource:
+            # ele-1 of every element: https://hl7.org/fhir/R4/element.html
+            run.error(path, "ele-1", "has an id alone; expected a value or children", "invariant")
+        for key, item in value.items():
+            field = get(key)
+            if field is not None:
+                field(value, item, path, run)
+            elif key != "resourceType" or not is_resource:
+                _unknown(key, fields, path, run)
+        for missing, names in needed:
+            if names.isdisjoint(value):
+                run.error(path, "cardinality", f"{missing} is missing; at least 1 is required", "required")
+        for further in of_type:
+            further(value, path, run)
+        if rules is not None:
+            rules(value, path, run)
+
+    return check
+
+
+def _unknown(key: str, fields: dict[str, Field], path: Path, run: Run) -> None:
+    """An element that the type does not have. https://hl7.org/fhir/R4/json.html#2.6.2"""
+    if key == "fhir_comments":
+        run.error(path, "unknown-element", "fhir_comments is of an older version", "structure", key)
+        return
+    near = suggestion(key, (name for name in fields if name[0] != "_"))
+    run.error(path, "unknown-element", f"{shown(key)} is no element at this place.{near}", "structure", shown(key))
+
+
+def _only_one(stem: str, key: str, keys: frozenset[str], field: Field) -> Field:
+    """value[x] is one element, of one type. https://hl7.org/fhir/R4/formats.html#choice"""
+    others = (keys | {f"_{name}" for name in keys}) - {key, f"_{key}"}
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if not others.isdisjoint(holder):
+            first = next(name for name in holder if name.removeprefix("_") in keys)
+            if first.removeprefix("_") != key:
+                message = f"{key} stands beside {first.removeprefix('_')}; {stem}[x] has one type only"
+                run.error(path, "choice", message, "structure", key)
+        field(holder, value, path, run)
+
+    return check
+
+
+def _field(holder: str, holder_kind: str, element: Element, type: TypeRef, key: str) -> Field:
+    step = element.step(type.code)
+    if type.code == "Resource":
+        return _resources(element) if element.repeats else _resource(element)
+    if type.code == "xhtml":
+        return _narrative(step)
+    checks = _checks(element, type)
+    if type.code in FORMS:
+        ok, kind = FORMS[type.code], type.code
+        if key == "id" and holder_kind == "resource":
+            ok, kind = FORMS["id"], "id"
+        limit = element.definition.get("maxLength")
+        if limit is not None and limit < 1048576:
+            checks = (*checks, datatypes.longest(limit))
+        return _primitives(step, key, ok, kind, checks) if element.repeats else _primitive(step, key, ok, kind, checks)
+    if type.code == "Extension":
+        return _extensions(step, element.name == "modifierExtension", plan("Extension"))
+    inner = plan(type.content)
+    return _objects(step, inner, checks) if element.repeats else _object(step, inner, checks)
+
+
+def _checks(element: Element, type: TypeRef) -> tuple[Check, ...]:
+    """What the element's own definition asks, beyond what its type asks anyway."""
+    found: list[Check] = []
+    if element.binding is not None:
+        bound = bound_check(element.binding, type.code)
+        if bound is not None:
+            found.append(bound)
+    if type.code in ("Reference", "canonical"):
+        found += references.target_checks(element, type)
+    if type.profiles:
+        found.append(conforms_to(type.profiles))
+    lowest, highest = datatypes.limits(element.definition)
+    found += [check for check in (lowest, highest) if check]
+    rules = invariants.compile_rules(element.constraints, type.content)
+    if rules is not None:
+        found.append(rules)
+    return tuple(found)
+
+
+def _primitive(step: str, key: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:
+    if not checks:
+
+        def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+            if not ok(value):
+                _malformed(kind, value, (path, step, -1), run)
+
+        return check
+
+    def check_more(holder: Json, value: Any, path: Path, run: Run) -> None:
+        here = (path, step, -1)
+        if not ok(value):
+            _malformed(kind, value, here, run)
+        elif checks:
+            for further in checks:
+                further(value, here, run)
+
+    return check_more
+
+
+def _malformed(kind: str, value: Any, path: Path, run: Run) -> None:
+    rule, message = explain(kind, value)
+    run.error(path, rule, message, "structure" if rule in ("null", "json-type") else "value")
+
+
+def _primitives(step: str, key: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:
+    under = f"_{key}"
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if type(value) is not list:
+            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+            return
+        if not value:
+            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
+        for index, item in enumerate(value):
+            if ok(item):
+                if checks:
+                    for further in checks:
+                        further(item, (path, step, index), run)
+            elif item is None:
+                # A null keeps the place of a value that has an extension instead.
+                beside = holder.get(under)
+                if type(beside) is not list or index >= len(beside) or beside[index] is None:
+                    run.error((path, step, index), "null", "is null, and nothing stands in its place", "structure")
+            else:
+                _malformed(kind, item, (path, step, index), run)
+
+    return check
+
+
+def _sibling(element: Element, type: TypeRef, key: str) -> Field:
+    """``_name``: id and extensions of a primitive. https://hl7.org/fhir/R4/json.html#primitive"""
+    step = element.step(type.code)
+    inner = plan(type.code)
+
+    def one(value: Any, has_value: bool, path: Path, run: Run) -> None:
+        if value.__class__ is not dict:
+            run.error(path, "json-type", f"is {_json(value)}; expected an object", "structure")
+            return
+        if not value:
+            run.error(path, "empty", "is an empty object; leave it out, or give it content", "structure")
+            return
+        if "value" in value:
+            _unknown("value", {}, path, run)
+        if has_value and len(value) == 1 and "id" in value:
+            return
+        inner.check({name: item for name, item in value.items() if name != "value"}, path, run)
+
+    def single(holder: Json, value: Any, path: Path, run: Run) -> None:
+        one(value, key in holder, (path, step, -1), run)
+
+    def many(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if value.__class__ is not list:
+            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+            return
+        values = holder.get(key)
+        values = values if values.__class__ is list else []
+        for index, item in enumerate(value):
+            has_value = index < len(values) and values[index] is not None
+            if item is not None:
+                one(item, has_value, (path, step, index), run)
+            elif not has_value and index >= len(values):
+                run.error((path, step, index), "null", "is null, and nothing stands in its place", "structure")
+
+    return many if element.repeats else single
+
+
+def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        here = (path, step, -1)
+        if type(value) is not dict:
+            run.error(here, "json-type", f"is {_json(value)}; expected an object", "structure")
+            return
+        inner.check(value, here, run)
+        for further in checks:
+            further(value, here, run)
+
+    return check
+
+
+def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if type(value) is not list:
+            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+            return
+        if not value:
+            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
+        for index, item in enumerate(value):
+            here = (path, step, index)
+            if type(item) is not dict:
+                run.error(here, "json-type", f"is {_json(item)}; expected an object", "structure")
+                continue
+            inner.check(item, here, run)
+            for further in checks:
+                further(item, here, run)
+
+    return check
+
+
+def _extensions(step: str, modifier: bool, inner: Plan) -> Field:
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if type(value) is not list:
+            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+            return
+        if not value:
+            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
+        for index, item in enumerate(value):
+            here = (path, step, index)
+            if type(item) is not dict:
+                run.error(here, "json-type", f"is {_json(item)}; expected an object", "structure")
+                continue
+            inner.check(item, here, run)
+            extensions.check(item, here, run, modifier=modifier)
+
+    return check
+
+
+def _narrative(step: str) -> Field:
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        narrative.check(value, (path, step, -1), run)
+
+    return check
+
+
+def _resource(element: Element) -> Field:
+    step = element.name
+    role = {"outcome": "outcome"}.get(step, "entry" if element.path.startswith("Bundle") else "parameter")
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        run.enter(run, value, (path, step, -1), role)
+
+    return check
+
+
+def _resources(element: Element) -> Field:
+    step = element.name
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        if type(value) is not list:
+            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+            return
+        if not value:
+            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
+        for index, item in enumerate(value):
+            run.enter(run, item, (path, step, index), "contained")
+
+    return check
+
+
+def _json(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "an array"
+    return "a string" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
