@@ -31,6 +31,8 @@ class _Bundle(msgspec.Struct):
     entry: list[_BundleEntry] = []
 
 
+_Stamp = tuple[int, int]
+"""When a file was last changed, and its size."""
 _heads = msgspec.json.Decoder(Head)
 
 
@@ -44,6 +46,7 @@ class Folder:
     def __init__(self, path: Path, *, name: str) -> None:
         self.path = path
         self.name = name
+        self._kinds: dict[Path, tuple[_Stamp, frozenset[str]]] = {}
 
     def resources(self, types: Container[str]) -> Iterator[Received | Finding]:
         """Every resource of one of ``types``, and a ``Finding`` for each line that cannot be one.
@@ -116,19 +119,37 @@ class Folder:
         for path in files:
             name = path.name
             try:
-                if name.endswith(".json"):
-                    yield from self._look(path.read_bytes(), name, types)
+                stamp = _stamp(path)
+                known, kinds = self._kinds.get(path, (None, frozenset()))
+                if known == stamp and not any(kind in types for kind in kinds):
                     continue
-                with gzip.open(path) if name.endswith(".gz") else path.open("rb") as lines:
-                    for number, line in enumerate(lines, 1):
-                        yield from self._look(line, f"{name}:{number}", types)
+                yield from self._file(path, types, stamp)
             except (EOFError, zlib.error, gzip.BadGzipFile):
                 yield self._finding(name, "the packed file is damaged or cut off: what follows is lost.")
             except OSError as fault:
                 raise _unreadable(path, fault) from None
 
+    def _file(self, path: Path, types: Container[str], stamp: _Stamp) -> Iterator[Received | Finding]:
+        """What is in one file. The types of one without faults are remembered: it need not be opened again
+        for others, and exports are of many gigabytes.
+        """
+        name, faults = path.name, False
+        seen: set[str] = set()
+        if name.endswith(".json"):
+            for found in self._look(path.read_bytes(), name, types, seen):
+                faults |= isinstance(found, Finding)
+                yield found
+        else:
+            with gzip.open(path) if name.endswith(".gz") else path.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    for found in self._look(line, f"{name}:{number}", types, seen):
+                        faults |= isinstance(found, Finding)
+                        yield found
+        if not faults:
+            self._kinds[path] = stamp, frozenset(seen)
+
     def _look(
-        self, text: bytes, place: str, types: Container[str], full_url: str = ""
+        self, text: bytes, place: str, types: Container[str], seen: set[str], full_url: str = ""
     ) -> Iterable[Received | Finding]:
         """What is in one line, one file, or one entry of a Bundle: nothing, one, or a Bundle's many.
 
@@ -143,25 +164,29 @@ class Folder:
             # JSON of another shape than we look for; in a type that nobody asked for it may be so
             kind = peek(body, _Kind)
             if kind is not None and kind.resource_type and kind.resource_type not in types:
+                seen.add(kind.resource_type)
                 return ()
             return (self._finding(place, f"it has no resource's shape: {fault}."),)
         except UNREADABLE as fault:
             return (self._finding(place, _no_json(fault)),)
+        seen.add(head.resource_type)
         if head.resource_type in types:
             return (self._one(head, body, place, full_url),)
         if head.resource_type == "Bundle":
-            return self._unpack(body, place, types)
+            return self._unpack(body, place, types, seen)
         if not head.resource_type:
             return (self._finding(place, "it has no resourceType."),)
         return ()
 
-    def _unpack(self, body: bytes, place: str, types: Container[str]) -> Iterator[Received | Finding]:
+    def _unpack(
+        self, body: bytes, place: str, types: Container[str], seen: set[str]
+    ) -> Iterator[Received | Finding]:
         bundle = peek(body, _Bundle)
         if bundle is None:
             yield self._finding(place, "it has no Bundle's shape.")
             return
         for number, entry in enumerate(bundle.entry):
-            yield from self._look(bytes(entry.resource), f"{place} entry[{number}]", types, entry.full_url)
+            yield from self._look(bytes(entry.resource), f"{place} entry[{number}]", types, seen, entry.full_url)
 
     def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
         if not ID.fullmatch(head.id):
@@ -246,6 +271,11 @@ class _Plan:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _versioned(entry: Entry, version: str) -> bytes:

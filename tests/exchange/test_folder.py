@@ -61,6 +61,35 @@ def test_the_resource_type_decides_not_the_name_of_the_file(tmp_path: Path) -> N
     assert not findings
 
 
+def test_a_file_without_the_type_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = b'{"resourceType":"Patient","id":"p"}'
+    source = folder(tmp_path, a__ndjson=patient, b__ndjson=line("a") + b"\n" + patient)
+    assert len(read(source, {"Patient"})[0]) == 2
+    opened = []
+    really = Path.open
+
+    def spied(path: Path, *how: Any, **also: Any) -> Any:
+        opened.append(path.name)
+        return really(path, *how, **also)
+
+    monkeypatch.setattr(Path, "open", spied)
+    assert [each.id for each in read(source)[0]] == ["a"]
+    assert opened == ["b.ndjson"]
+
+
+def test_a_file_that_changed_is_opened_again(tmp_path: Path) -> None:
+    source = folder(tmp_path, a__ndjson=b'{"resourceType":"Patient","id":"p"}')
+    assert read(source) == ([], [])
+    (tmp_path / "a.ndjson").write_bytes(line("a"))
+    assert [each.id for each in read(source)[0]] == ["a"]
+
+
+def test_a_file_with_a_damaged_line_is_opened_again(tmp_path: Path) -> None:
+    source = folder(tmp_path, a__ndjson=b'{"resourceType":"Patient","id":"p"}\n{"resourceTy')
+    assert [len(each) for each in read(source)] == [0, 1]
+    assert [len(each) for each in read(source)] == [0, 1]
+
+
 @pytest.mark.parametrize(
     "text",
     [
