@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -74,8 +74,7 @@ WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One received resource as it stands: where it is from and its bytes."""
 
     origin: Origin

@@ -13,8 +13,8 @@ _LITERAL = re.compile(
 
 def base_of(url: str) -> str | None:
     """The server of an absolute address of a resource (``https://…/fhir``); None where it has none."""
-    match = _LITERAL.fullmatch(url)
-    return match["base"].rstrip("/") if match and url.startswith(("http://", "https://")) else None
+    match = _LITERAL.fullmatch(url) if url.startswith(("http://", "https://")) else None
+    return match["base"].rstrip("/") if match else None
 
 
 def names(reference: object, base: str | None = None) -> list[str]:
@@ -25,17 +25,17 @@ def names(reference: object, base: str | None = None) -> list[str]:
     that was put into a folder, any. An absolute one elsewhere and a ``urn:`` stand for themselves. A
     logical reference gives ``system|value``.
     """
-    if not isinstance(reference, Mapping):
+    if not isinstance(reference, dict):
         return []
     found = []
     literal = reference.get("reference")
     if isinstance(literal, str):
         match = _LITERAL.fullmatch(literal)
         own = f"{match['type']}/{match['id']}" if match else literal
-        server = base_of(literal)
+        server = base_of(literal) if base is not None else None
         found.append(own if base is None or server in (None, base) else f"{server}/{own}")
     identifier = reference.get("identifier")
-    if isinstance(identifier, Mapping) and identifier.get("value"):
+    if isinstance(identifier, dict) and identifier.get("value"):
         found.append(f"{identifier.get('system', '')}|{identifier['value']}")
     return found
 
@@ -57,5 +57,5 @@ def identifier_names(resource: Mapping[str, Any]) -> list[str]:
     return [
         f"{each.get('system', '')}|{each['value']}"
         for each in (identifiers if isinstance(identifiers, list) else [identifiers])
-        if isinstance(each, Mapping) and each.get("value")
+        if isinstance(each, dict) and each.get("value")
     ]

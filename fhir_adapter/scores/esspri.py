@@ -18,6 +18,7 @@ from fhir_adapter.trial.values import Interval, Truth, any_of, difference, fell_
 from fhir_adapter.trial.windows import Evidence
 
 _ANY = Interval(Fraction(0), Fraction(10))
+_SHARE = {count: Fraction(1, count) for count in (1, 2, 3)}
 ITEMS = tuple(f"esspri-{scale}" for scale in ESSPRI_SCALES)
 """The three scales."""
 
@@ -26,7 +27,7 @@ def mean(scales: Sequence[Interval | None]) -> Interval | None:
     """The mean of the three scales; a missing one lies anywhere in 0 to 10. None where all are missing."""
     if not any(scales):
         return None
-    return total(scale or _ANY for scale in scales).scaled(Fraction(1, len(scales)))
+    return total(scale or _ANY for scale in scales).scaled(_SHARE[len(scales)])
 
 
 def improved(

@@ -128,9 +128,8 @@ def saliva(flow: Branch, ultrasound: Branch) -> Indicator:
 
 def met_and_possible(indicators: Mapping[str, Truth]) -> Interval:
     """How many indicators are met, and how many still could be."""
-    met = sum(answer is True for answer in indicators.values())
-    possible = sum(answer is not False for answer in indicators.values())
-    return between(met, possible)
+    answers = list(indicators.values())
+    return between(answers.count(True), len(answers) - answers.count(False))
 
 
 def responds(count: Interval, threshold: int, reading: str) -> Truth:

@@ -18,12 +18,15 @@ from fhir_adapter.trial.values import Interval, Truth, all_of, any_of, differenc
 from fhir_adapter.trial.windows import Evidence
 
 ITEMS = tuple(f"schirmer-{eye}" for eye in EYES)
+_HALF = Fraction(1, 2)
 STAINING = tuple(f"ocular-staining-{eye}" for eye in EYES)
 
 
 def mean(values: list[Interval]) -> Interval | None:
     """The mean of one or two eyes; None of none."""
-    return total(values).scaled(Fraction(1, len(values))) if values else None
+    if len(values) == 1:
+        return values[0]
+    return total(values).scaled(_HALF) if values else None
 
 
 def worse(values: list[Interval]) -> Interval | None:

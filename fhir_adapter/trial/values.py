@@ -119,9 +119,9 @@ def _sum(numbers: Iterable[tuple[Fraction | None, int]]) -> Fraction | None:
 
 def difference(minuend: Interval, subtrahend: Interval) -> Interval:
     """``minuend - subtrahend``; for a change, follow-up minus baseline."""
-    low = high = _less(minuend.low, subtrahend.high)
+    low = high = _minus(minuend.low, subtrahend.high)
     if minuend.low is not minuend.high or subtrahend.low is not subtrahend.high:
-        high = _less(minuend.high, subtrahend.low)
+        high = _minus(minuend.high, subtrahend.low)
     return Interval(
         low,
         high,
@@ -130,8 +130,19 @@ def difference(minuend: Interval, subtrahend: Interval) -> Interval:
     )
 
 
-def _less(number: Fraction | None, other: Fraction | None) -> Fraction | None:
+def _minus(number: Fraction | None, other: Fraction | None) -> Fraction | None:
     return None if number is None or other is None else number - other
+
+
+def less(one: Interval, other: Interval) -> Truth:
+    """Whether one value is less than another, of which nothing else is known."""
+    if one.high is not None and other.low is not None:
+        order = _order(one.high, other.low)
+        if order < 0 or (order == 0 and (one.high_open or other.low_open)):
+            return True
+    if one.low is not None and other.high is not None and _order(one.low, other.high) >= 0:
+        return False
+    return None
 
 
 def fell_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:
@@ -140,17 +151,12 @@ def fell_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:
     A fall of 25 % or more is ``followup <= 3/4 of baseline``, so censored values are decided where
     their limits allow it: 100 to ``<20`` fell by more than 80 %. From 0 nothing can fall.
     """
-    return all_of(
-        (
-            difference(followup, baseline).below(0),
-            difference(followup, baseline.scaled(1 - share)).at_most(0),
-        )
-    )
+    return all_of((less(followup, baseline), negation(less(baseline.scaled(1 - share), followup))))
 
 
 def rose_by(baseline: Interval, followup: Interval, share: Fraction) -> Truth:
     """Whether a positive value rose by at least ``share`` of its baseline."""
-    return difference(followup, baseline.scaled(1 + share)).at_least(0)
+    return negation(less(followup, baseline.scaled(1 + share)))
 
 
 def negation(answer: Truth) -> Truth:
