@@ -555,8 +555,10 @@ def _sentence(fault: ValidationError) -> tuple[str, str]:
             extra = [key for key in instance if key not in known]
             return f"The key {extra[0]!r} is not known.", f"Allowed are: {', '.join(known)}."
         case "required":
-            missing = [key for key in asked if key not in instance]
-            return f"The key {missing[0]!r} is missing.", ""
+            missing = next(key for key in asked if key not in instance)
+            known = fault.schema.get("properties", {}) if isinstance(fault.schema, Mapping) else {}
+            title = known.get(missing, {}).get("title")
+            return f"The key {missing!r} is missing.", f"Add it: {title}." if title else ""
         case "enum":
             allowed = ", ".join(map(repr, asked))
             return f"{instance!r} is not allowed here.", f"Allowed are: {allowed}."
@@ -568,6 +570,8 @@ def _sentence(fault: ValidationError) -> tuple[str, str]:
         case "minimum" | "exclusiveMinimum" | "maximum":
             words = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
             return f"{instance} is not allowed here.", f"It must be {words[fault.validator]} {asked}."
+        case "minProperties":
+            return f"Only {len(instance)} stands here.", f"At least {asked} must."
         case "pattern" if isinstance(fault.schema, Mapping) and "description" in fault.schema:
             return f"{instance!r} is not allowed here.", f"Write {fault.schema['description']}."
         case _:

@@ -275,9 +275,10 @@ STAR_VISITS = 'visits = ["week-28"]'
             ["no 'first-belimumab'", "first-rituximab, last-rituximab"],
         ),
         ('endpoint = "week-28"', 'endpoint = "week-82"', "protocol.endpoint", ["no 'week-82'", "week-28"]),
+        ('[visits.week-28]', "[visits.baseline.x]", "visits", ["Only 1 stands here", "At least 2 must"]),
         # A baseline is no endpoint.
         ('endpoint = "week-28"', 'endpoint = "baseline"', "protocol.endpoint", ["no 'baseline'", "week-28"]),
-        ('endpoint = "week-28"', "", "protocol", ["'endpoint' is missing"]),
+        ('endpoint = "week-28"', "", "protocol", ["'endpoint' is missing", "Add it: the visit that answers the trial's question"]),
         (
             "[outcomes.essdai]",
             '[visits.week-12]\nsentence = "Week 12"\nday = 84\nbefore = 7\nafter = 7\n\n[outcomes.essdai]',

@@ -3,9 +3,9 @@
     python -m tests.docs.generate            write what is stale
     python -m tests.docs.generate --check    name what is stale and exit with 1
 
-``docs/scores.md`` and ``docs/commands.md`` are written whole. In ``docs/tutorial.md`` and
-``docs/how-it-works.md``, which people write, what stands below the commands is refreshed, and what stands
-between ``generated`` comments. It stands among the tests because it needs their synthetic hospital and cases.
+``docs/scores.md`` and ``docs/commands.md`` are written whole. Of the pages that people write, what stands
+below the commands of ``docs/tutorial.md`` is refreshed, and what stands between ``generated`` comments in the
+others. It stands among the tests because it needs their synthetic hospital and cases.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.docs import commands, console, scores, written
+from tests.docs import commands, console, protocol, scores, written
 
 DOCS = console.ROOT / "docs"
 
@@ -28,9 +28,8 @@ def _run(document: str) -> str:
         return console.refreshed(document, Path(folder))
 
 
-def _filled(document: str) -> str:
+def _filled(document: str, parts: Mapping[str, str]) -> str:
     """The document with its ``generated`` parts as they are made now."""
-    parts = written.parts()
 
     def made(found: re.Match[str]) -> str:
         return f"{found[1]}{parts[found['name']]}{found[3]}"
@@ -42,7 +41,8 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "scores.md": lambda _: scores.page(),
     "commands.md": lambda _: commands.reference(),
     "tutorial.md": _run,
-    "how-it-works.md": _filled,
+    "how-it-works.md": lambda page: _filled(page, written.parts()),
+    "protocol.md": lambda page: _filled(page, {"protocol-keys": protocol.keys()}),
 }
 """Page → what it should be, given what it is."""
 

@@ -26,76 +26,11 @@ from fhir_adapter.scores import (
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, FLAGS, HOCEVAR_COMPONENTS, REASONS
 from tests.docs.cases import CASES, table
+from tests.docs.protocol import READINGS, protocol_schema
 
 PROTOCOL = "nct06410833"
 WIDTH = 116
 _QUOTED = re.compile(r'^([a-z_]+) *=.*# (?:or )?"(.*?)"')
-
-_MEANING: Mapping[str, str] = {
-    "essdai.low_below": "activity is low below this total",
-    "essdai.high_from": "activity is high from this total; moderate between",
-    "essdai.mcii": "a fall of so many points is the minimal clinically important improvement (MCII)",
-    "esspri.mcii_points": "a fall of so many points is the MCII, or",
-    "esspri.mcii_share": "a fall by such a share of the baseline",
-    "esspri.pass_below": "the state is acceptable (PASS) below this mean",
-    "schirmer.abnormal_below": "abnormal below so many mm",
-    "schirmer.strip": "the strip ends at so many mm; a baseline that leaves no room for 5 mm is flagged",
-    "salivary-flow.abnormal_at_most": "abnormal at so many mL/min or less",
-    "star.threshold": "responder at so many points",
-    "star.systemic_fall": "systemic: a fall of so many points",
-    "star.patient_points": "patient: ESSPRI falls by so many points, or",
-    "star.patient_share": "patient: by such a share",
-    "star.schirmer_abnormal_below": "lachrymal: Schirmer is abnormal below so many mm",
-    "star.schirmer_rise": "lachrymal: an abnormal one rises by so many mm, a normal one stays normal; or",
-    "star.staining_abnormal_from": "lachrymal: ocular staining is abnormal from this score",
-    "star.staining_fall": "lachrymal: an abnormal staining falls by so much; a normal one stays normal",
-    "star.flow_rise_share": "salivary: the flow rises by such a share, from 0 at all; or",
-    "star.ultrasound_fall_share": "salivary: the Hočevar score falls by such a share",
-    "star.igg_fall_share": "biological: IgG falls by such a share, or",
-    "star.rf_fall_share": "biological: rheumatoid factor falls by such a share",
-    "response.threshold": "responder at so many indicators",
-    "response.physician_fall_share": "a: the physician's global assessment falls by such a share",
-    "response.esr_fall_share": "b: ESR falls by such a share, or back into the printed range",
-    "response.marker_fall_share": "c: a marker falls by such a share",
-    "response.low_igg": "c: an IgG that ends below so many g/L is flagged",
-    "response.immunoglobulin_months": "c: IgG is not evaluable so many months after immunoglobulin",
-    "response.schirmer_rise": "d: the Schirmer test rises by so many mm",
-    "response.schirmer_abnormal_below": "d: abnormal below so many mm, for the reading `normal-stays-normal`",
-    "response.flow_rise_share": "e: the flow rises by such a share, from 0 at all; or",
-    "response.ultrasound_fall_share": "e: the Hočevar score falls by such a share",
-    "calendar.course.drug": "the drug that is given first",
-    "calendar.course.gap": "days from one of its doses to the next",
-    "calendar.course.least": "at least so many doses",
-    "calendar.course.most": "at most so many doses",
-    "calendar.course.tolerance": "days that a dose may lie from its planned day",
-    "calendar.upkeep.drug": "the drug that follows",
-    "calendar.upkeep.after": "days from the last of the course to its first dose",
-    "calendar.upkeep.gap": "days from one of its doses to the next",
-    "calendar.upkeep.tolerance": "days that a dose may lie from its planned day",
-}
-"""What each threshold of the protocol file means."""
-
-_READINGS: Mapping[str, str] = {
-    "threshold.at-least": "the number itself is enough",
-    "threshold.more-than": "more than the number is asked for",
-    "systemic.clinessdai": "the systemic item is read from ClinESSDAI",
-    "systemic.essdai": "the systemic item is read from ESSDAI",
-    "esr.any-baseline": "a fall counts from any baseline",
-    "esr.abnormal-baseline-only": "a fall counts only from an abnormal baseline",
-    "markers.any-marker": "one of IgG and RF is enough",
-    "markers.both-markers": "both must fall",
-    "schirmer.mean": "the mean of both eyes rises",
-    "schirmer.either-eye": "one eye is enough",
-    "schirmer.both-eyes": "each eye must rise",
-    "schirmer.normal-stays-normal": "a test that was normal and stays normal counts too",
-    "saliva.flow-or-ultrasound": "one of flow and ultrasound is enough",
-    "saliva.flow-only": "the flow alone",
-    "saliva.ultrasound-only": "the ultrasound alone",
-    "anchor.first-rituximab": "week 0 is the first rituximab on or after consent",
-    "anchor.last-rituximab": "week 0 is the last rituximab before belimumab",
-    "anchor.first-belimumab": "week 0 is the first belimumab",
-}
-"""What each reading means."""
 
 _HEAD = """\
 <!-- Written by `python -m tests.docs.generate`; a test fails when it is stale. -->
@@ -166,13 +101,24 @@ def _section(
         text += "---|\n" if quoted else "\n"
         for key, value in numbers.items():
             sentence = f" “{quoted[key]}” |" if key in quoted else " |" if quoted else ""
-            text += f"| `{key}` | {value} | {_MEANING[f'{name}.{key}']} |{sentence}\n"
+            text += f"| `{key}` | {value} | {_meaning(name, key)} |{sentence}\n"
     if "readings" in rule:
         text += "\nReadings. The default decides; each alternative is computed and written beside it.\n"
         text += _reading_table(rule["readings"])
     if instruments:
         text += "\nWorked cases:\n\n" + table(*instruments)
     return text
+
+
+def _meaning(name: str, key: str) -> str:
+    """What a threshold means, from the schema of the protocol file."""
+    table = protocol_schema()["properties"]
+    for part in (name if name in table else f"outcomes.{name}").split("."):
+        table = table[part]["properties"]
+    *above, last = key.split(".")
+    for part in above:
+        table = table[part]["properties"]
+    return str(table[last]["title"])
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -210,7 +156,7 @@ def _reading_table(readings: Mapping[str, Any]) -> str:
     text = "\n| reading | of the sentence | default | alternatives |\n|---|---|---|---|\n"
     for name, reading in readings.items():
         default, *others = (
-            f"`{option}`: {_READINGS[f'{name}.{option}']}"
+            f"`{option}`: {READINGS[f'{name}.{option}']}"
             for option in (reading["default"], *reading["alternatives"])
         )
         text += f"| `{name}` | “{reading['sentence']}” | {default} | {'<br>'.join(others)} |\n"
