@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from fhir_adapter.errors import StudyFileError
 from fhir_adapter.mapping.statement import ASKED
 from fhir_adapter.trial.components import FINDINGS, LEVELS
-from fhir_adapter.trial.drugs import DRUGS as ORDERED
-from fhir_adapter.trial.items import CANONICAL, DRUGS, NOT_USED, SITED
+from fhir_adapter.trial.drugs import DRUGS, ORDERED
+from fhir_adapter.trial.items import CANONICAL, NOT_USED, SITED
 from fhir_adapter.trial.values import Truth
 
 TEXT = f"{CANONICAL}/CodeSystem/text"
@@ -51,7 +51,7 @@ _TARGETS: Mapping[str, frozenset[str]] = {
     "sites": frozenset(site for sites in SITED.values() for site in sites),
     "levels": frozenset(map(str, LEVELS)),
     "findings": frozenset(FINDINGS),
-    "drugs": frozenset((*DRUGS, *ORDERED, NOT_USED)),
+    "drugs": frozenset((*DRUGS, NOT_USED)),
     "routes": frozenset(ROUTES),
     "contacts": frozenset(CONTACTS),
     "vaccines": frozenset((*VACCINES, NOT_USED)),

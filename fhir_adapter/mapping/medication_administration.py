@@ -16,7 +16,7 @@ from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Span
 from fhir_adapter.mapping.value import is_number
-from fhir_adapter.trial.drugs import DRUGS
+from fhir_adapter.trial.drugs import ORDERED
 from fhir_adapter.trial.types import Dose, DoseStatus, QueryKind
 from fhir_adapter.trial.values import Moment
 
@@ -39,7 +39,7 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
         return mapped
     drug = named(resource, medications, context, mapped)
     ordered = drug not in context.dosed
-    if drug is None or (ordered and drug not in DRUGS):
+    if drug is None or (ordered and drug not in ORDERED):
         return mapped
     try:
         at = when.effective(resource, context.zone, context.hospital.timezone)
@@ -68,7 +68,7 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     mapped.doses.append(
         Dose(context.subject, drug, day, known, amount, unit, (context.origin,), _reason(resource))
     )
-    if amount is None and known is not DoseStatus.NOT_DONE and drug in DRUGS:
+    if amount is None and known is not DoseStatus.NOT_DONE and drug in ORDERED:
         text = "The administration states no amount; add how much was given."
         mapped.queries.append(dated(query(context, drug, QueryKind.NO_AMOUNT, text), at))
     return mapped

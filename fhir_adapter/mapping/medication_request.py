@@ -16,7 +16,7 @@ from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Day, Span, day, span
 from fhir_adapter.mapping.value import is_number
-from fhir_adapter.trial.drugs import DRUGS
+from fhir_adapter.trial.drugs import ORDERED
 from fhir_adapter.trial.types import QueryKind
 
 _OVER = {"active": False, "completed": True, "stopped": True}
@@ -34,7 +34,7 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     if status in _NEVER_WERE or resource.get("intent") in _PROPOSED or resource.get("doNotPerform") is True:
         return mapped
     drug = named(resource, medications, context, mapped)
-    if drug is None or drug not in DRUGS:
+    if drug is None or drug not in ORDERED:
         return mapped
     dosages = listed(resource, "dosageInstruction")
     if status in _OVER:

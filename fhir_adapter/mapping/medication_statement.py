@@ -14,7 +14,7 @@ from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_sta
 from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Span, day, span
-from fhir_adapter.trial.drugs import DRUGS
+from fhir_adapter.trial.drugs import ORDERED
 from fhir_adapter.trial.types import QueryKind
 
 _OVER = {"active": False, "completed": True, "stopped": True}
@@ -30,7 +30,7 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     if status in _NEVER_WERE:
         return mapped
     drug = named(resource, medications, context, mapped)
-    if drug is None or drug not in DRUGS:
+    if drug is None or drug not in ORDERED:
         return mapped
     if status in _OVER:
         period = resource.get("effectivePeriod")

@@ -21,6 +21,8 @@ class Group(StrEnum):
     GLUCOCORTICOID = "glucocorticoid"
     BIOLOGIC = "biologic"
     ANTI_INFECTIVE = "anti-infective"
+    IMMUNOGLOBULIN = "immunoglobulin"
+    """No criterion looks at it; its doses make an IgG unusable (§6.2 c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,16 @@ DRUGS: Mapping[str, Drug] = {
                 "antiparasitic": ("P01", "P02"),
             },
         ),
+        Drug("immunoglobulin", "Intravenous immunoglobulin", Group.IMMUNOGLOBULIN, ("J06BA02",)),
     )
 }
 """Every drug by its code. The longest ATC prefix decides: P01BA02 is hydroxychloroquine, not P01."""
 
+
+ORDERED: Mapping[str, Drug] = {
+    code: drug for code, drug in DRUGS.items() if drug.group is not Group.IMMUNOGLOBULIN
+}
+"""The drugs whose orders and consents a criterion looks at."""
 
 STUDY_DRUGS: Mapping[str, str] = {
     code: drug.display.lower()

@@ -283,13 +283,6 @@ ITEMS: Mapping[str, Item] = {item.code: item for item in _all_items()}
 NOT_USED = "not-used"
 """Target of a hospital's code that is known and irrelevant to the trial."""
 
-DRUGS: Mapping[str, str] = {
-    "rituximab": "Rituximab",
-    "belimumab": "Belimumab",
-    "immunoglobulin": "Intravenous immunoglobulin",
-}
-"""Drugs by code: the two study treatments, and the one that makes an IgG unusable (dossier §6.2 c)."""
-
 SITED: Mapping[str, Mapping[str, str]] = {
     "schirmer": {eye: f"schirmer-{eye}" for eye in EYES},
     "ocular-staining": {eye: f"ocular-staining-{eye}" for eye in EYES},

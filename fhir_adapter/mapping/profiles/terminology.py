@@ -9,11 +9,9 @@ from fhir_adapter.mapping.hospital import CONSENTS, CONTACTS, ROUTES, VACCINES
 from fhir_adapter.mapping.profiles.resource import HL7, Json, canonical_url, resource
 from fhir_adapter.mapping.statement import ASKED
 from fhir_adapter.trial.components import COMPONENTS, FINDINGS, LEVELS
-from fhir_adapter.trial.drugs import DRUGS as ORDERED
-from fhir_adapter.trial.drugs import Drug
+from fhir_adapter.trial.drugs import DRUGS, Drug
 from fhir_adapter.trial.items import (
     CATEGORIES,
-    DRUGS,
     ESSDAI_DOMAINS,
     ESSPRI_SCALES,
     EYES,
@@ -128,7 +126,7 @@ def terminology() -> list[Json]:
             "drugs",
             "Drugs",
             "The drugs that a trial asks about: its own, and those of a participant's history.",
-            _concepts({**DRUGS, **_names(ORDERED), **not_used}),
+            _concepts({**_names(DRUGS), **not_used}),
         ),
         ("routes", "Routes", "How a drug was given, as far as a criterion asks.", _concepts(ROUTES)),
         ("contacts", "Contacts", "Whether a contact with the hospital was a stay.", _concepts(CONTACTS)),
