@@ -19,6 +19,7 @@ class Abilities:
     - ``transactions``: several writes or none.
     - ``history``: the types whose history can be asked for.
     - ``software``: its name and version, as far as it tells.
+    - ``types``: the types that it knows.
     """
 
     client_ids: bool
@@ -26,6 +27,7 @@ class Abilities:
     transactions: bool
     history: frozenset[str]
     software: str
+    types: frozenset[str]
 
 
 def abilities_in(statement: Mapping[str, Any]) -> Abilities:
@@ -40,6 +42,7 @@ def abilities_in(statement: Mapping[str, Any]) -> Abilities:
         transactions=any("transaction" in _interactions(rest) for rest in rests),
         history=frozenset(type for type, r in resources.items() if "history-type" in _interactions(r)),
         software=f"{_text(named, 'name')} {_text(named, 'version')}".strip(),
+        types=frozenset(resources),
     )
 
 

@@ -6,10 +6,11 @@ by the decoder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -63,15 +64,29 @@ class Period(msgspec.Struct):
 
 
 class Head(msgspec.Struct, rename="camel"):
-    """Whose it is, what it is about, and when it was."""
+    """Whose it is, what it is about, and when it was; each type has its own elements for it."""
 
     resource_type: str = ""
     subject: Reference | None = None
+    patient: Reference | None = None
     code: Concept | None = None
     authored: str = ""
     effective_date_time: str = ""
     effective_instant: str = ""
     effective_period: Period | None = None
+    onset_date_time: str = ""
+    recorded_date: str = ""
+    authored_on: str = ""
+    occurrence_date_time: str = ""
+    date_time: str = ""
+    period: Period | None = None
+    performed_date_time: str = ""
+    performed_period: Period | None = None
+
+    def whose(self, base: str | None) -> list[str]:
+        """The names of the patient, from a resource of the server ``base``."""
+        pointer = self.subject or self.patient
+        return reference.names(pointer.document(), base) if pointer else []
 
     @property
     def ours(self) -> bool:
@@ -80,8 +95,19 @@ class Head(msgspec.Struct, rename="camel"):
 
     def after(self, last: date, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> bool:
         """Whether it speaks of a day after ``last``; what has no readable date is not said to."""
-        started = self.effective_period.start if self.effective_period else ""
-        text = self.effective_date_time or self.effective_instant or started or self.authored
+        periods = (self.effective_period, self.period, self.performed_period)
+        text = (
+            self.effective_date_time
+            or self.effective_instant
+            or next((period.start for period in periods if period), "")
+            or self.authored
+            or self.onset_date_time
+            or self.recorded_date
+            or self.authored_on
+            or self.occurrence_date_time
+            or self.date_time
+            or self.performed_date_time
+        )
         try:
             return bool(text) and when.moment(text, zone, hospital_zone).first > last
         except when.NoDate:
@@ -90,6 +116,11 @@ class Head(msgspec.Struct, rename="camel"):
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _heads = msgspec.json.Decoder(Head)
+
+
+def subject_of(resource: Mapping[str, Any]) -> object:
+    """The reference to the patient: ``subject``, or ``patient`` in the types that call it so."""
+    return resource.get("subject") or resource.get("patient")
 
 
 def head(body: bytes) -> Head | None:

@@ -87,9 +87,10 @@ def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     """The person: a birth date to the month or year is all of its days, and is asked about."""
     mapped = Mapped()
-    found = moment(resource.get("birthDate"), context)
+    sent = resource.get("birthDate")
+    found = moment(sent, context)
     born = (found.first, found.last) if isinstance(found, Moment) else None
-    if born is None or born[0] != born[1]:
+    if sent is not None and (born is None or born[0] != born[1]):
         kind = QueryKind.PARTIAL_DATE if born else QueryKind.NO_DATE
         text = "The birth date is no day; what depends on the age stays open near a boundary."
         mapped.queries.append(query(context, "birth-date", kind, text))

@@ -1,4 +1,4 @@
-"""One participant's conduct, from what was mapped."""
+"""One participant's conduct, from the record and the visits."""
 
 from __future__ import annotations
 
@@ -6,35 +6,11 @@ from datetime import date
 
 from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.conduct.record import Record
-from fhir_adapter.mapping.context import Mapped
 from fhir_adapter.scores.assess import Assessment
 from fhir_adapter.study import Study
-from fhir_adapter.trial.types import Dose, Subject
-from fhir_adapter.trial.windows import settled
 
 
-def conduct_of(
-    study: Study,
-    participant: Subject,
-    found: Mapped,
-    doses: tuple[Dose, ...],
-    assessment: Assessment | None,
-    as_of: date,
-) -> Conduct:
-    """The conduct as of a day; of somebody who does not count, without an assessment, no visit is looked at."""
-    record = Record(
-        participant,
-        None,
-        settled(found.measurements),
-        doses,
-        (),
-        (),
-        (),
-        (),
-        (),
-        (),
-        (),
-        frozenset(("Observation", "MedicationAdministration", "QuestionnaireResponse")),
-    )
+def conduct_of(study: Study, record: Record, assessment: Assessment | None, as_of: date) -> Conduct:
+    """The conduct as of a day; of somebody without an assessment no visit is looked at."""
     visits = assessment.visits if assessment else {}
     return conduct(record, visits, study.protocol, study.conduct, as_of)

@@ -13,7 +13,7 @@ from fhir_adapter.exchange.resource import Received
 from fhir_adapter.exchange.server import Server
 from fhir_adapter.exchange.transaction import Entry
 from fhir_adapter.pipeline.places import mappings, opened, target_name
-from fhir_adapter.pipeline.pull import CLINICAL
+from fhir_adapter.pipeline.pull import CLINICAL, history_of
 from fhir_adapter.pipeline.target import Rung, Target
 from fhir_adapter.study import Place, Study
 from fhir_adapter.workspace import Workspace
@@ -37,15 +37,15 @@ def examine(study: Study, *, probe: bool = False) -> list[Check]:
     kept in the workspace, and the next push goes by it.
     """
     mappings(study)
-    checks = [check for spec in study.sources for check in _source(spec.place, spec.name)]
+    checks = [check for spec in study.sources for check in _source(spec.place, spec.name, history_of(study))]
     return [*checks, *_target(study, probe=probe)]
 
 
-def _source(place: Place, name: str) -> Iterator[Check]:
+def _source(place: Place, name: str, history: tuple[str, ...]) -> Iterator[Check]:
     try:
         found = opened(place, name)
         if isinstance(found, Folder):
-            lines = list(found.resources({*CLINICAL, "Patient", "ResearchSubject"}))
+            lines = list(found.resources({*CLINICAL, *history, "Patient", "ResearchSubject"}))
             whole = sum(isinstance(line, Received) for line in lines)
             yield Check(name, f"{place}: {whole} resources, {len(lines) - whole} that cannot be read")
             return
@@ -53,6 +53,11 @@ def _source(place: Place, name: str) -> Iterator[Check]:
         yield Check(name, f"{place}: {abilities.software or 'a server'}, FHIR R4")
         for type in (*CLINICAL, "Patient"):
             yield _searchable(found, name, type)
+        for type in history:
+            if type in abilities.types:
+                yield _searchable(found, name, type)
+            else:
+                yield Check(name, f"{type}: not announced; criteria that need it stay open")
     except AdapterError as fault:
         yield Check(name, fault.what, well=False, remedy=fault.remedy)
 

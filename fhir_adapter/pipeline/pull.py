@@ -1,7 +1,8 @@
 """Pull: what the sources hold of the participants, into the workspace.
 
-First the participants, then their patients in every source, then what was measured, answered and given.
-Only what belongs to a participant is kept; of one who withdrew, nothing from after that day.
+First the participants, then their patients in every source, then what was measured, answered and given,
+and of their history what the protocol asks for. Only what belongs to a participant is kept; of one who
+withdrew, nothing from after that day.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from fhir_adapter.conduct.rules import EligibilityRule
 from fhir_adapter.errors import Finding, Refused, ServerError
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received, decode
 from fhir_adapter.exchange.server import Server
 from fhir_adapter.mapping import reference
-from fhir_adapter.mapping.head import head
+from fhir_adapter.mapping.head import head, subject_of
 from fhir_adapter.mapping.hospital import Hospital, listed
 from fhir_adapter.mapping.research_subject import study_names
 from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_resources, patients_of, roster
@@ -28,6 +30,13 @@ from fhir_adapter.workspace import Cursor, Stored, Workspace
 
 CLINICAL = ("Observation", "QuestionnaireResponse", "MedicationAdministration")
 """What is pulled of each participant."""
+HISTORY = (
+    "Condition", "MedicationRequest", "MedicationStatement", "Encounter", "Immunization", "Consent",
+    "DiagnosticReport", "Procedure",
+)  # fmt: skip
+"""What a protocol may ask for beside: what went before, and to what was agreed."""
+NOT_RECEIVED = ""
+"""Stands for the place in the cursor of a type that was asked for and not received."""
 BATCH = 25
 """Patients or identifiers named in one search: it keeps the URL short enough for any server."""
 
@@ -89,11 +98,16 @@ class _Intake:
                 self.workspace.move_cursor(self.run, self.spec.name, type, cursor)
 
     def search(self, type: str, params: Iterable[tuple[str, str]]) -> list[Received] | None:
-        """The matches on a server; None, and a finding, where it refuses to search this type so."""
+        """The matches on a server; None, and a finding, where it refuses to search this type so.
+
+        That it does not know a type of the history is no finding: a system of ratings has no orders.
+        """
         assert isinstance(self.place, Server)  # noqa: S101
         try:
             return list(self.place.search(type, list(params)))
         except Refused as refused:
+            if type in HISTORY and type not in self.place.abilities().types:
+                return None
             self.pulled.findings.append(
                 Finding(self.spec.name, type, "", refused.what, "This type was skipped. " + refused.remedy)
             )
@@ -131,6 +145,25 @@ class _Intake:
                 del best[received.id]
                 yield received
 
+    def newest_of(
+        self, types: Set[str], wanted: Callable[[Received], bool]
+    ) -> tuple[dict[str, list[Received]], set[str]]:
+        """As ``newest`` of several types that are few, in one reading; and the types that anybody has."""
+        best: dict[tuple[str, str], Received] = {}
+        seen: set[str] = set()
+        for received in self.folder(*types):
+            seen.add(received.type)
+            if not wanted(received):
+                continue
+            key = (received.type, received.id)
+            before = best.get(key)
+            if before is None or _age(received) > _age(before):
+                best[key] = received
+        found: dict[str, list[Received]] = {type: [] for type in types}
+        for received in best.values():
+            found[received.type].append(received)
+        return found, seen
+
     def stored(self, type: str) -> list[Stored]:
         """What stands in the workspace of a type of this source."""
         return list(self.workspace.current(self.spec.name, type))
@@ -144,6 +177,32 @@ def _age(received: Received) -> tuple[float, int, str]:
         updated = float("-inf")
     number = int(received.version) if received.version.isdecimal() else -1
     return (updated, number, sha256(received.body).hexdigest())
+
+
+def history_of(study: Study) -> tuple[str, ...]:
+    """The types of a participant's history that the protocol's criteria ask for."""
+    rule = study.conduct.eligibility
+    if rule is None:
+        return ()
+    asked = {
+        "Condition": (
+            rule.criteria, rule.activity, rule.infection, rule.suppression, rule.stay, rule.immunodeficiency,
+            rule.malignancy, rule.steroid,
+        ),
+        "MedicationRequest": _ordered(rule),
+        "MedicationStatement": _ordered(rule),
+        "Encounter": (rule.stay,),
+        "Immunization": (rule.vaccine,),
+        "Consent": (rule.consent,),
+        "DiagnosticReport": (rule.criteria, rule.activity),
+        "Procedure": (rule.criteria,),
+    }  # fmt: skip
+    return tuple(type for type in HISTORY if any(asked[type]))
+
+
+def _ordered(rule: EligibilityRule) -> tuple[object, ...]:
+    """The criteria that look at orders."""
+    return (rule.treatment, rule.biologics, rule.suppression, rule.anti_infective, rule.steroid)
 
 
 def origin_of(source: str, received: Received) -> Origin:
@@ -331,10 +390,8 @@ def _pull_clinical(
         base = reference.base_of(received.url)
         top = head(received.body)
         if top is None:
-            subject_of = decode(received.body).get("subject")
-            return found.of(source, reference.names(subject_of, base)) is not None
-        names = reference.names(top.subject.document(), base) if top.subject else []
-        subject = found.of(source, names)
+            return found.of(source, reference.names(subject_of(decode(received.body)), base)) is not None
+        subject = found.of(source, top.whose(base))
         if subject is None or top.ours:
             return False
         withdrawn = found.subjects[subject].withdrawn
@@ -343,16 +400,36 @@ def _pull_clinical(
     # What was left out of a withdrawn participant is needed if the withdrawal turns out to be none: such a
     # patient is never taken for pulled.
     open_ones = frozenset(id for id in ids if found.subjects[found.by_patient[(source, id)]].withdrawn)
-    now = intake.place.clock() if isinstance(intake.place, Server) else None
-    for type in CLINICAL:
-        progress(f"{source}: {type}")
-        if now is None:
+    place, history = str(intake.spec.place), history_of(study)
+    if isinstance(intake.place, Server):
+        following = Cursor(intake.place.clock(), ids - open_ones, place)
+        for type in (*CLINICAL, *history):
+            progress(f"{source}: {type}")
+            _pull_type(intake, type, ids, following, wanted, full=full)
+    else:
+        for type in CLINICAL:
+            progress(f"{source}: {type}")
             intake.keep(type, intake.newest(type, wanted))
-        else:
-            _pull_type(
-                intake, type, ids, Cursor(now, ids - open_ones, str(intake.spec.place)), wanted, full=full
-            )
+        following = Cursor(datetime.now(UTC), ids - open_ones, place)
+        _read_history(intake, frozenset(history), following, wanted)
     _pull_medications(intake)
+
+
+def _read_history(
+    intake: _Intake, types: frozenset[str], following: Cursor, wanted: Callable[[Received], bool]
+) -> None:
+    """The history in a folder. A type of which there is no resource of anybody was not exported.
+
+    Nor is one known to be whole where a line cannot be read.
+    """
+    if not types:
+        return
+    found, seen = intake.newest_of(types, wanted)
+    for type, resources in sorted(found.items()):
+        whole = type in seen and not intake.damaged
+        before = intake.workspace.cursor(intake.spec.name, type)
+        lost = Cursor(following.since, frozenset(), NOT_RECEIVED) if before else None
+        intake.keep(type, resources, cursor=following if whole else lost)
 
 
 def _pull_type(
@@ -377,6 +454,10 @@ def _pull_type(
         found = _searched(intake, type, ids, [])
         if found is not None:
             intake.keep(type, filter(wanted, found), cursor=following)
+        elif type in HISTORY and type in _known_types(intake):
+            refused = Cursor(following.since, frozenset(), NOT_RECEIVED)
+            with intake.workspace.transaction():
+                intake.workspace.move_cursor(intake.run, intake.spec.name, type, refused)
         return
     since = cursor.since - timedelta(minutes=intake.spec.overlap)
     changed = _searched(intake, type, ids & cursor.patients, [("_lastUpdated", f"ge{_instant(since)}")])
@@ -387,6 +468,11 @@ def _pull_type(
     kept = [received for received in found if wanted(received)]
     gone = {received.id for received in found} | _deleted(intake, type, since)
     intake.keep(type, kept, whole=False, gone=gone, cursor=following)
+
+
+def _known_types(intake: _Intake) -> frozenset[str]:
+    assert isinstance(intake.place, Server)  # noqa: S101
+    return intake.place.abilities().types
 
 
 def _deleted(intake: _Intake, type: str, since: datetime) -> set[str]:
@@ -421,10 +507,11 @@ def _instant(moment: datetime) -> str:
 
 
 def _pull_medications(intake: _Intake) -> None:
-    """The Medications that the administrations refer to."""
+    """The Medications that administrations, orders and statements refer to."""
     names = {
         name
-        for stored in intake.stored("MedicationAdministration")
+        for type in ("MedicationAdministration", "MedicationRequest", "MedicationStatement")
+        for stored in intake.stored(type)
         for name in reference.names(
             decode(stored.body).get("medicationReference"), reference.base_of(stored.origin.url)
         )

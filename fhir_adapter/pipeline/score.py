@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,14 +14,29 @@ from fhir_adapter.conduct.participant import Conduct
 from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
 from fhir_adapter.exchange.resource import decode
-from fhir_adapter.mapping import medication_administration, observation, outcome, questionnaire_response
+from fhir_adapter.mapping import (
+    condition,
+    consent,
+    diagnostic_report,
+    encounter,
+    immunization,
+    medication_administration,
+    medication_request,
+    medication_statement,
+    observation,
+    outcome,
+    patient,
+    procedure,
+    questionnaire_response,
+)
 from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
-from fhir_adapter.mapping.head import Sieve
+from fhir_adapter.mapping.head import Sieve, subject_of
 from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.conduct import conduct_of
 from fhir_adapter.pipeline.participants import Roster
-from fhir_adapter.pipeline.pull import CLINICAL, present_roster
+from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
+from fhir_adapter.pipeline.records import questions, received, record
 from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
@@ -89,6 +104,7 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
     conducted: dict[str, Conduct] = {}
     doses: dict[str, tuple[Dose, ...]] = {}
     queries = list(roster.queries)
+    pulled = received(study, workspace, roster.subjects)
     for id, participant in roster.subjects.items():
         found = mapped[id]
         doses[id] = one_a_day(found.doses)
@@ -98,7 +114,9 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
             queries += (_at_visit(query, assessments[id]) for query in found.queries)
         else:
             queries += found.queries
-        conducted[id] = conduct_of(study, participant, found, doses[id], assessments.get(id), as_of)
+        known = record(study, participant, found, doses[id], pulled[id])
+        queries += questions(known, found)
+        conducted[id] = conduct_of(study, known, assessments.get(id), as_of)
         queries += queries_of_conduct(conducted[id])
         if id in assessments:
             outcomes = with_conduct(assessments[id].outcomes, conducted[id], study.conduct.eligibility)
@@ -132,21 +150,28 @@ class Reader:
         self.roster, self.workspace = roster, workspace
         self.dosed = frozenset((*study.protocol.drugs, "immunoglobulin"))
         self.unknown: Counter[tuple[str, Code]] = Counter()
-        self.medications: dict[str, Mapping[str, Any]] = {}
-        for stored in workspace.current(source, "Medication"):
+        self.medications = self._named("Medication")
+        self.conditions = self._named("Condition")
+
+    def _named(self, type: str) -> dict[str, Mapping[str, Any]]:
+        """The resources of a type that others refer to, by each of their names."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for stored in self.workspace.current(self.source, type):
             document = decode(stored.body)
-            self.medications.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
+            found.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
+        return found
 
     def read_all(self) -> Iterator[tuple[str, Mapped]]:
         """What each resource says, with the participant whom it speaks of."""
         sieve = Sieve(self.hospital)
-        for type in CLINICAL:
+        yield from self._persons()
+        for type in (*CLINICAL, *history_of(self.study)):
             for stored in self.workspace.current(self.source, type):
                 base = refer.base_of(stored.origin.url)
                 unasked = sieve.unasked(stored.body, base) if type == "Observation" else None
                 if unasked is None:
                     document = decode(stored.body)
-                    subject = self.roster.of(self.source, refer.names(document.get("subject"), base))
+                    subject = self.roster.of(self.source, refer.names(subject_of(document), base))
                     if subject is not None:
                         found = self.read(document, stored, subject)
                         self.unknown.update((type, code) for code in found.unknown_codes)
@@ -157,14 +182,43 @@ class Reader:
                         self.unknown.update((type, code) for code in unasked.unknown_codes)
                         yield subject, Mapped(unknown_codes=list(unasked.unknown_codes))
 
+    def _persons(self) -> Iterator[tuple[str, Mapped]]:
+        """Who the participants are; of merged records the surviving one says it."""
+        surviving = self.roster.patients[self.source].merged
+        for stored in self.workspace.current(self.source, "Patient"):
+            subject = self.roster.by_patient.get((self.source, stored.origin.id))
+            if subject is not None and stored.origin.id in surviving:
+                yield subject, self.read(decode(stored.body), stored, subject)
+
     def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
         """What one resource says."""
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
-        if stored.origin.type == "Observation":
-            return observation.read(document, context)
-        if stored.origin.type == "QuestionnaireResponse":
-            return questionnaire_response.read(document, context)
-        return medication_administration.read(document, self.medications, context)
+        medications, conditions = self.medications, self.conditions
+        match stored.origin.type:
+            case "Observation":
+                return observation.read(document, context)
+            case "QuestionnaireResponse":
+                return questionnaire_response.read(document, context)
+            case "MedicationAdministration":
+                return medication_administration.read(document, medications, context)
+            case "MedicationRequest":
+                return medication_request.read(document, medications, conditions, context)
+            case "MedicationStatement":
+                return medication_statement.read(document, medications, conditions, context)
+            case "Encounter":
+                return encounter.read(document, conditions, context)
+            case type:
+                return _READERS[type](document, context)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Context], Mapped]] = {
+    "Patient": patient.read,
+    "Condition": condition.read,
+    "Immunization": immunization.read,
+    "Consent": consent.read,
+    "DiagnosticReport": diagnostic_report.read,
+    "Procedure": procedure.read,
+}
 
 
 def _queries_of(assessment: Assessment) -> Iterator[Query]:
@@ -259,6 +313,4 @@ def _alike(place: Place, other: Place) -> bool:
 
 def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
     document, digest = outcome.written(each, target)
-    return StoredOutcome(
-        document["id"], each.subject, each.visit, each.code, digest, document, each.origins
-    )
+    return StoredOutcome(document["id"], each.subject, each.visit, each.code, digest, document, each.origins)

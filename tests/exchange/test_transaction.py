@@ -122,8 +122,9 @@ def test_what_a_statement_announces() -> None:
             },
         ],
     }
-    assert abilities_in(whole) == Abilities(True, False, True, frozenset({"Observation"}), "Some 1.2")
-    assert abilities_in({}) == Abilities(False, False, False, frozenset(), "")
+    types = frozenset({"Observation", "Provenance"})
+    assert abilities_in(whole) == Abilities(True, False, True, frozenset({"Observation"}), "Some 1.2", types)
+    assert abilities_in({}) == Abilities(False, False, False, frozenset(), "", frozenset())
 
 
 _odd = st.recursive(

@@ -31,7 +31,7 @@ def read(**more: object) -> Mapped:
         ("2012", (date(2012, 1, 1), date(2012, 12, 31)), [QueryKind.PARTIAL_DATE]),
         ("spring 2012", None, [QueryKind.NO_DATE]),
         (20120514, None, [QueryKind.NO_DATE]),
-        (None, None, [QueryKind.NO_DATE]),
+        (None, None, []),
     ],
 )
 def test_birth_dates(birth: object, born: tuple[date, date] | None, query: list[QueryKind]) -> None:

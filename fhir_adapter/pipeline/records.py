@@ -1,0 +1,156 @@
+"""All that is known of a participant as one Record, from what was mapped; and what was received at all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+
+from fhir_adapter.conduct.record import Record
+from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.mapping.hospital import STUDY_TREATMENT
+from fhir_adapter.pipeline.pull import NOT_RECEIVED, history_of
+from fhir_adapter.study import Study
+from fhir_adapter.trial.history import Agreement, FocusScore, Person
+from fhir_adapter.trial.types import Dose, Origin, Query, QueryKind, Subject
+from fhir_adapter.trial.windows import settled
+from fhir_adapter.workspace import Workspace
+
+
+def received(
+    study: Study, workspace: Workspace, subjects: Mapping[str, Subject]
+) -> dict[str, frozenset[str]]:
+    """The types of the history that were received of each participant, even if nothing was in them.
+
+    A type counts if a source of the participant gave it and none that knows it withheld it: of what one
+    hospital refuses, another one's silence says nothing.
+    """
+    cursors = {
+        (spec.name, type): cursor
+        for spec in study.sources
+        for type in history_of(study)
+        if (cursor := workspace.cursor(spec.name, type)) is not None
+    }
+    places = {spec.name: str(spec.place) for spec in study.sources}
+
+    def given(subject: Subject, type: str) -> bool:
+        known = [
+            (cursors[(source, type)], source, frozenset(ids))
+            for source, ids in subject.patients.items()
+            if (source, type) in cursors
+        ]
+        return bool(known) and all(
+            cursor.place == places[source] != NOT_RECEIVED
+            # Who withdrew is pulled anew each time, and never among those who are known to be whole.
+            and (subject.withdrawn is not None or ids <= cursor.patients)
+            for cursor, source, ids in known
+        )
+
+    return {
+        id: frozenset(type for type in history_of(study) if given(subject, type))
+        for id, subject in subjects.items()
+    }
+
+
+def record(
+    study: Study, subject: Subject, found: Mapped, doses: tuple[Dose, ...], pulled: frozenset[str]
+) -> Record:
+    """What is known of one participant; ``pulled`` is of ``received``."""
+    measurements = settled(found.measurements)
+    return Record(
+        subject,
+        _person(subject.id, found.persons),
+        measurements,
+        doses,
+        tuple(found.diagnoses),
+        tuple(found.orders),
+        tuple(found.stays),
+        tuple(found.vaccinations),
+        tuple(_agreements(study, found.agreements)),
+        tuple(found.statements),
+        tuple(
+            FocusScore(each.subject, each.value, each.at, each.origins)
+            for each in measurements.get("focus-score", ())
+            if each.usable and each.value is not None
+        ),
+        pulled,
+    )
+
+
+def questions(record: Record, found: Mapped) -> Iterator[Query]:
+    """What arises only where records of one participant stand side by side."""
+    yield from _disagreeing_consents(record)
+    person = record.person
+    if person is None:
+        return
+    for item, known, said in (
+        ("birth-date", person.born, any(each.born for each in found.persons)),
+        ("sex", person.sex, any(each.sex for each in found.persons)),
+    ):
+        if known is None and said:
+            text = "The sources say different things of one person; correct one of them."
+            yield Query(person.subject, "", item, QueryKind.CONFLICT, text, origins=person.origins)
+
+
+def _person(subject: str, persons: list[Person]) -> Person | None:
+    """One person from all sources; what they say differently is not known."""
+    if not persons:
+        return None
+    sexes = {each.sex for each in persons if each.sex}
+    return Person(
+        subject,
+        _birth([each.born for each in persons if each.born]),
+        sexes.pop() if len(sexes) == 1 else None,
+        _gathered(each.origins for each in persons),
+    )
+
+
+def _birth(spans: list[tuple[date, date]]) -> tuple[date, date] | None:
+    """The days that all sources allow: a year and a day in it agree."""
+    if not spans:
+        return None
+    first, last = max(low for low, _ in spans), min(high for _, high in spans)
+    return (first, last) if first <= last else None
+
+
+def _gathered(origins: Iterable[tuple[Origin, ...]]) -> tuple[Origin, ...]:
+    return tuple(sorted({each for several in origins for each in several}))
+
+
+def _agreements(study: Study, stated: list[Agreement]) -> Iterator[Agreement]:
+    """Each consent with its drugs: one to the study's treatment is to each that the trial asks consent to.
+
+    What a consent states of one drug as an exception goes before what it states of all.
+    """
+    rule = study.conduct.eligibility
+    asked = rule.consent.drugs if rule and rule.consent else study.protocol.drugs
+    for each in stated:
+        excepted = {
+            drug
+            for other in stated
+            if other.origins == each.origins and other.given is not each.given
+            for drug in other.drugs
+            if len(other.drugs) < len(each.drugs) or STUDY_TREATMENT in each.drugs
+        }
+        drugs = each.drugs - {STUDY_TREATMENT}
+        if STUDY_TREATMENT in each.drugs:
+            drugs |= frozenset(asked)
+        if drugs - excepted:
+            yield replace(each, drugs=drugs - excepted)
+
+
+def _disagreeing_consents(record: Record) -> Iterator[Query]:
+    """Two of one day about one drug, of which one is given and one refused, or ended otherwise."""
+    groups: dict[tuple[date, str], list[Agreement]] = defaultdict(list)
+    for each in record.agreements:
+        if each.since is not None:
+            for drug in each.drugs:
+                groups[(each.since, drug)].append(each)
+    for (_, drug), several in sorted(groups.items()):
+        if len({(each.given, each.until) for each in several}) > 1:
+            text = "Two consents of one day disagree about this drug, so neither counts."
+            values = sorted({"given" if each.given else "refused" for each in several})
+            origins = _gathered(each.origins for each in several)
+            kind = QueryKind.CONSENTS_DISAGREE
+            yield Query(record.subject.id, "", drug, kind, text, tuple(values), origins)
