@@ -59,7 +59,7 @@ from fhir_adapter.validation.fhirpath.values import (
     value_of,
 )
 
-__all__ = ["Compiler", "mentions"]
+__all__ = ["OPERATORS", "SPECIAL", "Compiler", "mentions"]
 
 MOST: Final = 1_000_000
 """How many items ``repeat`` may gather: an expression that makes ever new ones is an error."""
@@ -205,7 +205,7 @@ class Compiler:
                 inner = self.code(operand)
                 return self._is(inner, name) if operator == "is" else self._as(inner, name)
             case Binary(operator, left, right):
-                return _BINARY[operator](self.code(left), self.code(right))
+                return OPERATORS[operator](self.code(left), self.code(right))
         raise AssertionError(part)
 
     # --- Where a path begins ---
@@ -255,7 +255,7 @@ class Compiler:
     def _call(self, part: Call) -> Code:
         name = part.name
         target = Code(_focus, one=_focus_one) if part.target is None else self.code(part.target)
-        special = _SPECIAL.get(name)
+        special = SPECIAL.get(name)
         if special is not None:
             least, most, build = special
             self._check_count(part, least, most)
@@ -696,7 +696,7 @@ def _as_text(value: Any) -> str:
     return text
 
 
-_BINARY: Final[dict[str, Callable[[Code, Code], Code]]] = {
+OPERATORS: Final[dict[str, Callable[[Code, Code], Code]]] = {
     "and": _and,
     "or": _or,
     "xor": _xor,
@@ -1075,7 +1075,7 @@ _TYPE_INFO: Final = Model(
 
 _Build = Callable[[Compiler, Call, Code], Code]
 
-_SPECIAL: Final[dict[str, tuple[int, int, _Build]]] = {
+SPECIAL: Final[dict[str, tuple[int, int, _Build]]] = {
     "where": (1, 1, _where),
     "exists": (0, 1, _exists),
     "empty": (0, 0, _empty),

