@@ -65,9 +65,13 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rules of dosing together; without one of depletion nothing is asked of the B cells."""
+    """The rules of dosing together; without one of depletion nothing is asked of the B cells.
+
+    ``anchor`` is the dose that the last visit is counted from.
+    """
 
     calendar: CalendarRule
+    anchor: str
     depletion: DepletionRule | None
     gates: tuple[GateRule, ...]
 
@@ -226,12 +230,19 @@ def _planned(course: Sequence[Dose], upkeep: Sequence[Dose], plan: Plan) -> list
         return []
     gap = timedelta(days=plan.calendar.upkeep.gap)
     day = upkeep[0].day if upkeep else course[-1].day + timedelta(days=plan.calendar.upkeep.after)
-    end = last_visit(course[0].day, plan.calendar)
+    end = last_visit(_week_0(course, upkeep, day, plan), plan.calendar)
     days: list[date] = []
     while day <= end or not days:
         days.append(day)
         day += gap
     return days
+
+
+def _week_0(course: Sequence[Dose], upkeep: Sequence[Dose], planned: date, plan: Plan) -> date:
+    """The day that visits are counted from; an upkeep to come is taken for given as planned."""
+    end, _, drug = plan.anchor.partition("-")
+    doses = upkeep if drug == plan.calendar.upkeep.drug else course
+    return doses[0 if end == "first" else -1].day if doses else planned
 
 
 def _calendar(

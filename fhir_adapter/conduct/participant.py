@@ -63,7 +63,9 @@ def _plan(protocol: Protocol, rule: ConductRule) -> Plan | None:
     if protocol.calendar is None:
         return None
     gated = (rule.eligibility.immunoglobulins, rule.eligibility.blood_cells) if rule.eligibility else ()
-    return Plan(protocol.calendar, rule.depletion, tuple(each for each in gated if each))
+    return Plan(
+        protocol.calendar, protocol.anchor.default, rule.depletion, tuple(each for each in gated if each)
+    )
 
 
 def _rated(protocol: Protocol) -> tuple[str, ...]:

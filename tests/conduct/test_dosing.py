@@ -28,7 +28,7 @@ DAY0 = date(2024, 4, 1)
 ANSWERS = {"yes": True, "no": False, "unknown": None}
 
 
-def plan() -> Plan:
+def plan(anchor: str = "first-rituximab") -> Plan:
     calendar = protocol().calendar
     eligibility = eligibility_rule()
     depletion = rules().depletion
@@ -36,7 +36,7 @@ def plan() -> Plan:
     assert depletion
     assert eligibility.immunoglobulins
     assert eligibility.blood_cells
-    return Plan(calendar, depletion, (eligibility.immunoglobulins, eligibility.blood_cells))
+    return Plan(calendar, anchor, depletion, (eligibility.immunoglobulins, eligibility.blood_cells))
 
 
 def at(text: str | int, hour: int | None = None) -> Moment:
@@ -172,3 +172,19 @@ def test_a_limit_that_is_met_exactly_is_not_below() -> None:
     rule = rules().depletion
     assert rule
     assert depleted(exactly(rule.percent_below), exactly(rule.count_below), rule) is False
+
+
+@pytest.mark.parametrize(
+    ("anchor", "belimumab", "last", "why"),
+    [
+        ("first-rituximab", [35], 175, "week 28 is day 196"),
+        ("last-rituximab", [35], 203, "week 28 is day 7 + 196"),
+        ("first-belimumab", [35], 231, "week 28 is day 35 + 196, and belimumab is due on it"),
+        ("first-belimumab", [], 231, "not begun: taken for given on its planned day, 7 + 28"),
+    ],
+)
+def test_the_plan_ends_with_the_last_visit(anchor: str, belimumab: list[int], last: int, why: str) -> None:
+    """§7: belimumab every 28 days while on or before week 28, counted from A, B or C."""
+    case = {"rituximab": [0, 7], "belimumab": belimumab, "cd19": ["10 percent 0.1"]}
+    found = review(of_case(case), plan(anchor), DAY0 + timedelta(days=40))
+    assert (found.planned[-1] - DAY0).days == last, why
