@@ -185,6 +185,23 @@ def test_the_calendar_is_of_the_drugs_of_this_trial(trial: Trial, subject: str) 
     assert not {name for name in names if "rituximab" in name or "belimumab" in name}
 
 
+@pytest.mark.parametrize("subject", PEOPLE)
+def test_the_criteria_are_those_of_this_trial(trial: Trial, subject: str) -> None:
+    expected = dict(PEOPLE[subject]["eligibility"])
+    outcome = trial.written[(subject, "eligibility", "study")]
+    assert said(outcome) == expected.pop("whole")
+    assert {name: said(part(outcome, name)) for name in expected} == expected
+    criteria = {each["code"]["coding"][0]["code"].partition(".")[0] for each in outcome["component"]}
+    assert criteria - {"reason"} == {"age", "consent"}
+
+
+def test_what_the_trial_does_not_plan_is_not_told(trial: Trial) -> None:
+    """It has no rule of depletion."""
+    for subject in PEOPLE:
+        calendar = trial.written[(subject, "calendar", "study")]
+        assert "depleted" not in {each["code"]["coding"][0]["code"] for each in calendar["component"]}
+
+
 def test_a_planned_dose_after_the_last_visit_is_none(trial: Trial) -> None:
     """A-01: the 14th is due on the day of the last visit."""
     calendar = trial.written[("A-01", "calendar", "study")]
@@ -198,6 +215,7 @@ def test_only_what_the_protocol_asks_for_is_written(trial: Trial) -> None:
         *((f"{name}-change", visit) for name in ("essdai", "clinessdai", "esspri") for visit in VISITS[1:]),
         *(("star", visit) for visit in VISITS[1:]),
         ("calendar", "study"),
+        ("eligibility", "study"),
     }
     assert set(trial.written) == {(subject, *each) for subject in PEOPLE for each in wanted}
 
