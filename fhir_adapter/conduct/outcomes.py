@@ -99,7 +99,7 @@ def _criterion(answer: Answer, name: str) -> Iterator[Component]:
 def _dosing(dosing: Dosing) -> Iterator[Component]:
     """Depletion, and how many deviations of each kind there are; the label says which."""
     wanted = words.missing(dosing.missing)
-    if dosing.course:
+    if dosing.depleted is not None or wanted:
         yield Component(
             "depleted",
             answer=dosing.depleted,
