@@ -18,7 +18,7 @@ from fhir_adapter import shipped
 from fhir_adapter.exchange.resource import encode
 from fhir_adapter.mapping.hospital import TEXT, UCUM, Hospital, hospital, listed
 from fhir_adapter.study import MappingFolder, read_mapping
-from fhir_adapter.trial.items import CANONICAL, ITEMS, NOT_USED, SITED, Kind
+from fhir_adapter.trial.items import CANONICAL, ITEMS, NOT_USED, Kind
 
 Resource = dict[str, Any]
 
@@ -89,7 +89,7 @@ class Writer:
         self.names[code] = element["display"]
         if item == NOT_USED:
             self.unused.append(code)
-        elif item == "schirmer" or (item not in SITED and ITEMS[item].kind is not Kind.TITRE):
+        elif item == "schirmer" or (item in ITEMS and ITEMS[item].kind is not Kind.TITRE):
             self.used.append((code, item))
 
     def line(self, number: int, participants: int) -> bytes:
@@ -171,7 +171,7 @@ class Writer:
         """A concept as the laboratory sends it: its code, maybe beside another system's, or a name alone."""
         style, label = self.rng.random(), self.names[code]
         if item != NOT_USED:
-            label = self.rng.choice(self.labels[item])
+            label = self.rng.choice(self.labels.get(item, [label]))
         if self.rng.random() < 0.1:
             label = label.translate(_FULL_WIDTH)
         if style < 0.1:

@@ -86,9 +86,9 @@ class AmbiguousCode(Exception):
     """The codes of one concept lead to different targets."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hospital:
-    """The look-ups of one mapping folder.
+    """The look-ups of one mapping folder; what is looked up in one is remembered by which one it is.
 
     ``codes`` leads from a target code system (``items``, ``sites``, …) to its map from code to target
     code; codes under the system ``TEXT`` are folded. ``words`` are folded words for present and absent.

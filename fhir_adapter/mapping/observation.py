@@ -178,6 +178,8 @@ def _links(resource: Mapping[str, Any], base: str | None) -> list[str]:
 
 def _about(resource: Mapping[str, Any], base: str | None) -> list[str]:
     """The results that a resource refers to; a body structure or a device that it is about ties nothing."""
+    if "derivedFrom" not in resource and "focus" not in resource:
+        return []
     return [
         name
         for element in ("derivedFrom", "focus")

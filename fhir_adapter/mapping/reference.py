@@ -30,14 +30,19 @@ def names(reference: object, base: str | None = None) -> list[str]:
     found = []
     literal = reference.get("reference")
     if isinstance(literal, str):
-        match = _LITERAL.fullmatch(literal)
-        own = f"{match['type']}/{match['id']}" if match else literal
-        server = base_of(literal) if base is not None else None
-        found.append(own if base is None or server in (None, base) else f"{server}/{own}")
+        # With one slash it is the name itself, or none of any resource: most are so.
+        found.append(literal if literal.count("/") < 2 else _own(literal, base))
     identifier = reference.get("identifier")
     if isinstance(identifier, dict) and identifier.get("value"):
         found.append(f"{identifier.get('system', '')}|{identifier['value']}")
     return found
+
+
+def _own(literal: str, base: str | None) -> str:
+    match = _LITERAL.fullmatch(literal)
+    own = f"{match['type']}/{match['id']}" if match else literal
+    server = base_of(literal)
+    return own if base is None or server in (None, base) else f"{server}/{own}"
 
 
 def own_names(resource: Mapping[str, Any], url: str = "") -> list[str]:

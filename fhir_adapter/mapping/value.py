@@ -57,7 +57,7 @@ def read(
         case ("valueQuantity" | "valueSimpleQuantity", dict(quantity)):
             return _quantity(quantity, item, hospital, default_unit)
         case ("valueInteger" | "valueDecimal", number) if is_number(number):
-            return _number(str(number), exact(number), "", _score_unit(item, default_unit), item, hospital)
+            return _number(str(number), "", _score_unit(item, default_unit), item, hospital, number)
         case ("valueBoolean", bool(answer)) if item.kind is Kind.FINDING:
             return Read(str(answer).lower(), found=answer)
         case ("valueString", str(text)):
@@ -100,7 +100,7 @@ def _quantity(quantity: Mapping[str, Any], item: Item, hospital: Hospital, defau
     sent = f"{comparator}{number if number is not None else ''} {spelled}".strip()
     if not is_number(number) or comparator not in ("", *_COMPARATORS):
         return Read(sent, problem=Problem.UNREADABLE)
-    return _number(sent, exact(number), comparator, spelled or default_unit, item, hospital)
+    return _number(sent, comparator, spelled or default_unit, item, hospital, number)
 
 
 def spelled_unit(quantity: Mapping[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _text(text: str, item: Item, hospital: Hospital, default_unit: str, normal_h
     if number is None:
         return Read(text, problem=Problem.UNREADABLE)
     comparator, digits, spelled = number.groups(default="")
-    return _number(text, Fraction(digits), comparator, spelled or default_unit, item, hospital)
+    return _number(text, comparator, spelled or default_unit, item, hospital, digits)
 
 
 def _concept(
@@ -135,7 +135,7 @@ def _concept(
     try:
         if item.kind is Kind.LEVEL:
             level = hospital.target("levels", concept)
-            return _number(sent, Fraction(level), "", "", item, hospital)
+            return _number(sent, "", "", item, hospital, level)
         # A grade in words is no mark on a scale, which only a number says.
         if item.kind is not Kind.SCALE:
             result = hospital.target("findings", concept)
@@ -177,9 +177,12 @@ def _ratio(ratio: Mapping[str, Any], item: Item) -> Read:
     return Read(sent, value=_interval(comparator, Fraction(numbers[1])))
 
 
+@lru_cache(maxsize=16_384)
 def _number(
-    sent: str, number: Fraction, comparator: str, spelled: str, item: Item, hospital: Hospital
+    sent: str, comparator: str, spelled: str, item: Item, hospital: Hospital, written: int | Decimal | str
 ) -> Read:
+    """A number as ``written``; the same results are sent again and again, and judged once."""
+    number = Fraction(written)
     comparator = _COMPARATORS.get(comparator, "")
     if item.kind is Kind.LEVEL:
         if comparator or hospital.unit(spelled) not in _DIMENSIONLESS or number not in item.levels:
@@ -224,6 +227,8 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
     Only a range for normal persons counts, and one whose unit converts; a range in words is none. Where
     several differ, as for men and women, it is not known whose this is: none.
     """
+    if "referenceRange" not in element:
+        return None
     ranges = set()
     for given in listed(element, "referenceRange"):
         kind = listed(given["type"], "coding") if isinstance(given.get("type"), dict) else []

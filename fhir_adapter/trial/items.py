@@ -31,7 +31,7 @@ class Kind(StrEnum):
     """A dilution 1:n, kept as n."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Item:
     """One thing that is measured or rated.
 

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 Truth = bool | None
 """Three-valued: True, False, or None for undetermined."""
@@ -193,8 +194,7 @@ def rounded(value: Fraction, places: int = 4) -> Decimal:
     return digits.quantize(Decimal(1)) if digits == digits.to_integral_value() else digits.normalize()
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When something was: the local days that it may lie on, and the instant where it is known.
 
     ``first`` and ``last`` are days in the study's time zone, equal unless the date is partial
