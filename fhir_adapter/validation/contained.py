@@ -18,9 +18,6 @@ def check(scope: Scope, run: Run) -> None:
         return
     links = set(_links({name: value for name, value in scope.resource.items() if name != "contained"}))
     inner = [set(_links(one)) for one in held]
-    text = scope.resource.get("text")
-    if isinstance(text, dict) and isinstance(text.get("div"), str):
-        links |= {f"#{one}" for one in narrative.parse(text["div"]).fragments}
     seen: set[str] = set()
     for index, one in enumerate(held):
         if not isinstance(one, dict) or "resourceType" not in one:
@@ -44,6 +41,10 @@ def _links(value: Any) -> Iterator[str]:
         one = left.pop()
         if isinstance(one, dict):
             left += one.values()
+            div = one.get("div")
+            if isinstance(div, str):
+                found = narrative.parse(div)
+                yield from (f"#{name}" for name in (*found.fragments, *found.images))
         elif isinstance(one, list):
             left += one
         elif isinstance(one, str) and one[:1] == "#":

@@ -66,7 +66,7 @@ def longest(limit: int) -> Check:
 def limits(definition: Mapping[str, Any]) -> tuple[Check | None, Check | None]:
     """The checks of ``minValue[x]`` and ``maxValue[x]`` of an ElementDefinition, as far as it has them.
 
-    Dates and times are compared as far as both are precise. For a date or time a Duration counts from now.
+    Dates and times are compared as far as both are precise. A Duration is taken from now, or added to it.
     """
     return _limit(definition, "minValue", lowest=True), _limit(definition, "maxValue", lowest=False)
 
@@ -86,7 +86,7 @@ def _limit(definition: Mapping[str, Any], stem: str, *, lowest: bool) -> Check |
             return
         if kind in ("Quantity", "Duration"):
             if isinstance(value, str):
-                bound = _from_now(limit)
+                bound = _from_now(limit, -1 if lowest else 1)
                 if bound is not None and beyond(value[: len(bound)], bound[: len(value)]):
                     run.error(path, rule, f"is beyond {limit.get('value')} {limit.get('code')} from now", "value")
             elif isinstance(value, dict):
@@ -126,7 +126,7 @@ def value_of(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Decimal,
     return None
 
 
-def _from_now(duration: Mapping[str, Any]) -> str | None:
+def _from_now(duration: Mapping[str, Any], sign: int) -> str | None:
     value, unit = duration.get("value"), duration.get("code")
     if not isinstance(value, _NUMBERS) or not isinstance(unit, str):
         return None
@@ -134,11 +134,11 @@ def _from_now(duration: Mapping[str, Any]) -> str | None:
     months = {"a": 12, "mo": 1}.get(unit)
     try:
         if months is not None:
-            whole = now.year * 12 + now.month - 1 + int(value) * months
+            whole = now.year * 12 + now.month - 1 + sign * int(value) * months
             moved = now.replace(year=whole // 12, month=whole % 12 + 1, day=min(now.day, 28))
         else:
             seconds = {"wk": 604800, "d": 86400, "h": 3600, "min": 60, "s": 1}[unit]
-            moved = now + timedelta(seconds=float(value) * seconds)
+            moved = now + timedelta(seconds=sign * float(value) * seconds)
     except (KeyError, ValueError, OverflowError):
         return None
     return moved.isoformat(timespec="seconds")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from fhir_adapter.validation.fhirpath import FhirPathError, Node, compile
+from fhir_adapter.validation.invariants import environment
 from fhir_adapter.validation.issue import suggestion
 from fhir_adapter.validation.model import ancestors, model
 from fhir_adapter.validation.profiles import plan_of
@@ -91,7 +93,8 @@ def _value_at(path: Path, run: Run) -> Any:
         if ".ofType(" in name:
             stem, _, rest = name.partition(".ofType(")
             key = stem + rest[0].upper() + rest[1:-1]
-        found = found.get(key, found.get(f"_{key}"))
+        value, beside = found.get(key), found.get(f"_{key}")
+        found = value if beside is None else beside  # of a primitive, what holds its extensions
         if index >= 0:
             if not isinstance(found, list) or index >= len(found):
                 return None
@@ -108,7 +111,9 @@ def _in_context(definition: Mapping[str, Any], path: Path, run: Run) -> None:
     for context in contexts:
         kind, expression = context.get("type"), context.get("expression", "")
         if kind == "fhirpath":
-            return
+            if _selects(expression, path[0], run):
+                return
+            continue
         if names is None:
             names = set(identities(path[0], run))
         if kind == "extension":
@@ -122,6 +127,19 @@ def _in_context(definition: Mapping[str, Any], path: Path, run: Run) -> None:
             return
     wanted = ", ".join(str(context.get("expression")) for context in contexts[:8])
     run.error(path[0], "extension-context", f"{definition['url']} is not allowed here; expected in {wanted}", "structure")
+
+
+def _selects(expression: str, path: Path, run: Run) -> bool:
+    """Whether a FHIRPath, evaluated on the resource, finds the element at ``path``. What cannot be told is let pass."""
+    holder = _value_at(path, run)
+    if isinstance(holder, list) or not isinstance(holder, dict):
+        return True
+    try:
+        surroundings = environment(run)
+        found = compile(expression)(surroundings.resource, surroundings)
+    except FhirPathError:
+        return True
+    return any(isinstance(one, Node) and (one.value is holder or one.extra is holder) for one in found)
 
 
 def identities(path: Path, run: Run) -> Iterator[str]:

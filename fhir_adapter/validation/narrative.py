@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html.entities import name2codepoint
 from typing import Any, Final
 from xml.parsers import expat
 
@@ -20,51 +19,44 @@ __all__ = ["ELEMENTS", "check", "faults", "parse"]
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 
 ELEMENTS: Final = frozenset(
-    "p br div h1 h2 h3 h4 h5 h6 a span em strong cite dfn code samp kbd var abbr acronym q sub sup ins del tt i b"
-    " big small u s strike font blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot"
-    " tbody tr td th img center bdo map area nobr".split()
+    "p br div h1 h2 h3 h4 h5 h6 a span em strong cite dfn code samp kbd var abbr acronym q sub sup tt i b big small"
+    " blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot tbody tr td th img bdo map"
+    " area".split()
 )
-"""The elements that a narrative may have."""
+"""The elements that a narrative may have: those of XHTML 1.0 Strict out of the chapters named."""
 
 _EVERYWHERE: Final = frozenset(
-    "title style class id lang xml:lang xml:base xml:space dir accesskey tabindex".split()
+    "title style class id lang xml:lang xml:space dir accesskey tabindex align valign char charoff width span scope"
+    " headers abbr axis colspan rowspan".split()
 )
 _OF: Final = {
-    "a": "charset type name href hreflang rel rev shape coords target",
+    "a": "charset type name href hreflang rel rev shape coords",
     "area": "shape coords href nohref alt",
-    "br": "clear",
-    "blockquote": "cite", "q": "cite", "ins": "cite datetime", "del": "cite datetime",
-    "div": "align", "h1": "align", "h2": "align", "h3": "align", "h4": "align", "h5": "align", "h6": "align",
-    "p": "align", "caption": "align",
-    "hr": "align noshade size width",
-    "font": "color size face",
-    "img": "src alt longdesc height width usemap ismap border align hspace vspace name",
-    "li": "type value", "ol": "type start compact", "ul": "type compact", "dl": "compact",
-    "map": "name", "pre": "width",
-    "table": "width border frame rules cellspacing cellpadding align bgcolor summary",
-    "td": "abbr axis headers scope rowspan colspan align char charoff valign nowrap bgcolor width height",
-    "th": "abbr axis headers scope rowspan colspan align char charoff valign nowrap bgcolor width height",
-    "tr": "align char charoff valign bgcolor", "tbody": "align char charoff valign", "thead": "align char charoff valign",
-    "tfoot": "align char charoff valign", "col": "align char charoff valign span width",
-    "colgroup": "align char charoff valign span width",
-}  # fmt: skip
+    "blockquote": "cite",
+    "q": "cite",
+    "img": "src alt longdesc height usemap ismap border",
+    "map": "name",
+    "table": "border frame rules cellspacing cellpadding summary",
+    "td": "nowrap",
+}
 _ATTRIBUTES: Final = {name: _EVERYWHERE | set(listed.split()) for name, listed in _OF.items()}
 
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
+_ENTITY: Final = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
+_OF_XML: Final = frozenset({"lt", "gt", "amp", "quot", "apos"})
 _LINKABLE: Final = frozenset({"http", "https", "mailto", "tel", "data", "cid", "ftp", "sms"})
-_ENTITIES: Final = "".join(f'<!ENTITY {name} "&#{point};">' for name, point in name2codepoint.items() if name not in
-                           ("lt", "gt", "amp", "quot"))  # fmt: skip
 
 
 class Narrative:
     """What is in a ``div``: its faults, its ids and the fragments that it links to, its languages."""
 
-    __slots__ = ("blank", "faults", "fragments", "ids", "languages")
+    __slots__ = ("blank", "faults", "fragments", "ids", "images", "languages")
 
     def __init__(self) -> None:
         self.faults: list[tuple[str, str]] = []
         self.ids: set[str] = set()
         self.fragments: list[str] = []
+        self.images: list[str] = []
         self.languages: list[str] = []
         self.blank = True
 
@@ -79,6 +71,36 @@ def check(value: Any, path: Path, run: Run) -> None:
         run.error(path, rule, message, "invariant" if rule.startswith("txt-") else "invalid")
     if found.blank:
         run.error(path, "txt-2", "has no content but blanks; expected text or an image", "invariant")
+    if any(found.fragments):
+        _linked(found.fragments, path, run)
+
+
+def _linked(fragments: list[str], path: Path, run: Run) -> None:
+    """A link to ``#x`` leads to an element with that id: in a narrative, or of the resource or Bundle."""
+    root = run.scope.root.resource
+    key = ("ids", id(root))
+    if key not in run.memo:
+        run.memo[key] = _ids(root)
+    known = run.memo[key]
+    if any(fragment and fragment not in known for fragment in fragments):
+        run.error(path, "xhtml-link", "has a link within the resource that leads nowhere", "invalid")
+
+
+def _ids(resource: Any) -> set[str]:
+    """The ids of the elements in a resource and of those in its narratives."""
+    found: set[str] = set()
+    left = [resource]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            if isinstance(one.get("id"), str):
+                found.add(one["id"])
+            if isinstance(one.get("div"), str):
+                found |= parse(one["div"]).ids
+            left += [item for item in one.values() if isinstance(item, (dict, list))]
+        elif isinstance(one, list):
+            left += one
+    return found
 
 
 def faults(value: str) -> list[tuple[str, str]]:
@@ -123,11 +145,14 @@ def parse(text: str) -> Narrative:
             if attribute == "href":
                 link(content)
             if attribute == "src":
-                found.blank = False
+                if content.startswith("#"):
+                    found.images.append(content[1:])
         if local == "img":
             found.blank = False
 
     def link(target: str) -> None:
+        if not target.strip():
+            fault("xhtml-link", "has a link without a target")
         if target.startswith("#"):
             found.fragments.append(target[1:])
             return
@@ -151,12 +176,13 @@ def parse(text: str) -> Narrative:
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = characters
-    body = text.lstrip()
-    declared = ""
+    # HTML's own entities are unknown in XML: https://hl7.org/fhir/R4/narrative.html, "&nbsp;" and the like.
+    for entity in sorted({one for one in _ENTITY.findall(text) if one not in _OF_XML}):
+        fault("xhtml-entity", f"has an entity that XML does not know (&{entity[:12]};); expected a character or its number")
+    body = _ENTITY.sub(lambda one: one[0] if one[1] in _OF_XML else " ", text).lstrip()
     if body.startswith("<?xml"):
-        declared, _, body = body.partition("?>")
+        body = body.partition("?>")[2]
     try:
-        parser.Parse(f"<!DOCTYPE div [{_ENTITIES}]>", False)
         parser.Parse(body, True)
     except (expat.ExpatError, ValueError, UnicodeEncodeError) as broken:
         place = f" at line {parser.ErrorLineNumber}" if isinstance(broken, expat.ExpatError) else ""

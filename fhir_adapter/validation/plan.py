@@ -69,6 +69,8 @@ def _compile(name: str) -> Check:
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
             if type.code in FORMS:
                 fields[f"_{key}"] = _sibling(element, type, key)
+                if key == "id" and described.kind == "resource":
+                    fields["_id"] = _plain_id(fields["_id"])
         if element.least:
             names = keys | {f"_{element.key(type.code)}" for type in element.types if type.code in FORMS}
             required.append((f"{element.name}[x]" if element.choice else element.name, names))
@@ -136,6 +138,8 @@ def _field(holder: str, holder_kind: str, element: Element, type: TypeRef, key: 
         ok, kind = FORMS[type.code], type.code
         if key == "id" and holder_kind == "resource":
             ok, kind = FORMS["id"], "id"
+        if key == "id" and holder_kind != "resource":
+            checks = (*checks, _unique)
         limit = element.definition.get("maxLength")
         if limit is not None and limit < 1048576:
             checks = (*checks, datatypes.longest(limit))
@@ -183,6 +187,14 @@ def _primitive(step: str, key: str, ok: Callable[[Any], bool], kind: str, checks
                 further(value, here, run)
 
     return check_more
+
+
+def _unique(value: Any, path: Path, run: Run) -> None:
+    """Element.id is unique in the resource. https://hl7.org/fhir/R4/element.html#id"""
+    seen = run.memo.setdefault(("element ids", id(run.scope.resource)), set())
+    if value in seen:
+        run.error(path[0], "duplicate-id", "has an id that another element of the resource has, too", "invalid")
+    seen.add(value)
 
 
 def _malformed(kind: str, value: Any, path: Path, run: Run) -> None:
@@ -250,6 +262,17 @@ def _sibling(element: Element, type: TypeRef, key: str) -> Field:
                 run.error((path, step, index), "null", "is null, and nothing stands in its place", "structure")
 
     return many if element.repeats else single
+
+
+def _plain_id(field: Field) -> Field:
+    """A resource's id has no extensions: it is part of URLs. https://hl7.org/fhir/R4/resource.html#id"""
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        field(holder, value, path, run)
+        if type(value) is dict and "extension" in value:
+            run.error((path, "id", -1), "id-extension", "has extensions, which the id of a resource must not", "business-rule")
+
+    return check
 
 
 def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from fhir_adapter.validation import datatypes, invariants
+from fhir_adapter.validation import datatypes, invariants, narrative
 from fhir_adapter.validation.bindings import bound_check
 from fhir_adapter.validation.definitions.snapshot import NoSnapshot, snapshot
 from fhir_adapter.validation.definitions.store import Definitions
@@ -55,10 +55,24 @@ def tree_of(definitions: Definitions, url: str) -> Node | None:
     """
     cache = definitions.cache("trees")
     if url not in cache:
-        found = definitions.get("StructureDefinition", url)
-        cache[url] = build(snapshot(definitions, found)) if found is not None else None
+        whole, _, part = url.partition("#")
+        found = definitions.get("StructureDefinition", whole)
+        tree = build(snapshot(definitions, found)) if found is not None else None
+        cache[url] = _part(tree, part) if tree is not None and part else tree
     made: Node | None = cache[url]
     return made
+
+
+def _part(tree: Node, id: str) -> Node | None:
+    """An element of a profile by its id: ``Composition.section:codeA``."""
+    node: Node | None = tree
+    for step in id.split(".")[1:]:
+        name, _, slice_name = step.partition(":")
+        child = node.children.get(name.removesuffix("[x]")) if node is not None else None
+        if slice_name and child is not None:
+            child = next((one for one in child.slices if one.slice_name == slice_name), None)
+        node = child
+    return node
 
 
 def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
@@ -68,7 +82,7 @@ def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
     """
     cache = definitions.cache("profiles")
     if url not in cache:
-        found = definitions.get("StructureDefinition", url)
+        found = definitions.get("StructureDefinition", url.partition("#")[0])
         if found is None or found.get("derivation") != "constraint":
             cache[url] = None
         else:
@@ -81,7 +95,8 @@ def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
                 tree = tree_of(definitions, url)
                 if tree is None:
                     raise NoSnapshot("it has no elements")
-                made.append(_compile(definitions, tree, url, kind))
+                kind = tree.row["path"] if "#" in url else kind
+                made.append(_compile(definitions, tree, kind))
                 urls = _urls(tree) if kind == "Extension" else None
             except NoSnapshot as fault:
                 made[:] = [_broken(url, str(fault))]
@@ -110,7 +125,7 @@ def _urls(tree: Node) -> frozenset[str]:
     return frozenset(found)
 
 
-def _compile(definitions: Definitions, tree: Node, url: str, kind: str) -> Check:
+def _compile(definitions: Definitions, tree: Node, kind: str) -> Check:
     described = model(kind)
     if described is None:
         raise NoSnapshot(f"its type {kind} is none of R4")
@@ -259,7 +274,10 @@ def item_checks(definitions: Definitions, node: Node, element: Element) -> tuple
         found.append(_must_have_value)
     if row.get("valueAlternatives"):
         found.append(_alternatives(tuple(row["valueAlternatives"])))
-    if node.children:
+    if row.get("languages"):
+        found.append(_languages(tuple(row["languages"])))
+    # The children of a choice of types have nothing in common but their extensions: §5.1.0.9.
+    if node.children and (len(types or element.types) == 1 or node.children.keys() <= {"id", "extension"}):
         inside = {
             type.code: Children(definitions, node, type.content)
             for type in (types or element.types)
@@ -335,6 +353,25 @@ def _alternatives(urls: tuple[str, ...]) -> ItemCheck:
         given = {one.get("url") for one in extensions or () if isinstance(one, dict)}
         if not given & set(urls):
             run.error(item.path, "value-alternatives", f"has no value; expected one, or {', '.join(urls)}", "required")
+
+    return on_item
+
+
+def _languages(controls: tuple[str, ...]) -> ItemCheck:
+    """The extension narrative-language-control: whether a narrative has a ``div`` for each language."""
+
+    def on_item(item: Item, run: Run) -> None:
+        div = item.value.get("div") if isinstance(item.value, dict) else None
+        if not isinstance(div, str):
+            return
+        found = narrative.parse(div).languages
+        for control in controls:
+            if control == "_no" and found:
+                run.error(item.path, "narrative-languages", "has sections by language; expected none", "business-rule")
+            elif control in ("_yes", "_resource") and not found:
+                run.error(item.path, "narrative-languages", "has no sections by language", "business-rule")
+            elif control == "_resource" and run.scope.resource.get("language") not in (None, *found):
+                run.error(item.path, "narrative-languages", "has no section in the resource's language", "business-rule")
 
     return on_item
 

@@ -53,7 +53,7 @@ def _check(run: Run, value: Any, path: Path, role: str, outer: Scope | None, pro
         of_kind(scope, run)
     meta = value.get("meta")
     named = meta.get("profile") if isinstance(meta, dict) else None
-    if profiles or named or kind == "Observation":
+    if profiles or named or kind == "Observation" or _everywhere(run, kind):
         _profiles(run, scope, named if isinstance(named, list) else [], profiles)
 
 
@@ -62,7 +62,7 @@ def _profiles(run: Run, scope: Scope, named: list[Any], asked: Sequence[str]) ->
 
     https://hl7.org/fhir/R4/resource.html#Meta: meta.profile is an assertion that the content conforms.
     """
-    wanted = dict.fromkeys([*profiles_of(scope), *asked])
+    wanted = dict.fromkeys([*profiles_of(scope), *_everywhere(run, scope.type), *asked])
     for index, url in enumerate(named):
         if not isinstance(url, str) or url in wanted:
             continue
@@ -83,6 +83,18 @@ def _profiles(run: Run, scope: Scope, named: list[Any], asked: Sequence[str]) ->
         made = plan_of(run.definitions, url)
         if made is not None:
             made.check(scope.resource, scope.path, run)
+
+
+def _everywhere(run: Run, kind: str) -> list[str]:
+    """ImplementationGuide.global of packages: profiles that each resource of a type conforms to."""
+    cache = run.definitions.cache("global")
+    if not cache:
+        cache[""] = []
+        for guide in run.definitions.all("ImplementationGuide"):
+            for one in guide.get("global", ()):
+                cache.setdefault(one.get("type"), []).append(one.get("profile"))
+    found: list[str] = cache.get(kind, [])
+    return found
 
 
 def _wrong_type(value: Any, kind: object) -> str:

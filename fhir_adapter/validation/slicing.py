@@ -215,7 +215,14 @@ def _next(definitions: Definitions, node: Node, element: Element | None, name: s
         child = node.children[name]
         content = types[0].content if types else node.row["path"]
         described = model(content)
-        return [(one, described.elements.get(name) if described else None) for one in [child, *child.slices]]
+        # An element that is there for its slices only says nothing by itself.
+        own = [] if child.slices and "type" not in child.row else [child]
+        return [(one, described.elements.get(name) if described else None) for one in [*own, *child.slices]]
+    for stem in ("fixed", "pattern"):
+        whole = node.value(stem)
+        if whole is not None and isinstance(whole[1], dict) and name in whole[1]:
+            path = f"{node.row['path']}.{name}"
+            return [(Node(name, {"path": path, "min": 1, "max": "*", f"{stem}Value": whole[1][name]}), None)]
     found = []
     for type in types:
         for profile in type.profiles or (f"{_BASE}{type.code}",):

@@ -84,7 +84,9 @@ def _supporting(base: Path, files: tuple[str, ...]) -> Definitions:
 def settings(base: Path, entry: Mapping[str, Any]) -> Settings:
     """The settings of a case in ours."""
     given = entry.get("settings") or {}
+    led_to = {name: load((base / file).read_bytes()).resource for name, file in entry.get("references", {}).items()}
     return Settings(
+        fetch=led_to.get if "validateReference" in given else None,
         rest_references=bool(given.get("assumeValidRestReferences")),
         best_practice=str(given.get("best-practice", "")).lower() not in ("", "ignore", "hint", "warning"),
         examples=given.get("examples", True) is not False,

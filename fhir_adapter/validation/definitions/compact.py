@@ -30,6 +30,9 @@ _OF_THE_TYPE: Final = frozenset({"ele-1", "ext-1"})
 _BEST_PRACTICE: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice"
 _MAX_VALUE_SET: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 _FHIR_TYPE: Final = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
+_FROM_R5: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition."
+_LANGUAGES: Final = "http://hl7.org/fhir/StructureDefinition/narrative-language-control"
+_PROFILE_ELEMENT: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _SYSTEM_TYPE: Final = "http://hl7.org/fhirpath/System."
 
 
@@ -50,13 +53,7 @@ def _structure(resource: dict[str, Any]) -> dict[str, Any]:
         if elements:
             made[view] = [_element(element) for element in elements]
             break
-    extensions = [
-        {"url": one["url"], **{name: value for name, value in one.items() if name.startswith("value")}}
-        for one in resource.get("extension", ())
-        if one.get("url", "").startswith(("http://hl7.org/fhir/StructureDefinition/structuredefinition-",
-                                          "http://hl7.org/fhir/tools/"))
-    ]  # fmt: skip
-    return made | ({"extension": extensions} if extensions else {})
+    return made
 
 
 def _element(element: dict[str, Any]) -> dict[str, Any]:
@@ -80,16 +77,15 @@ def _element(element: dict[str, Any]) -> dict[str, Any]:
         for extension in binding.get("extension", ()):
             if extension.get("url") == _MAX_VALUE_SET:
                 made["binding"]["max"] = extension.get("valueCanonical") or extension.get("valueUri")
-    extensions = [one for one in element.get("extension", ()) if not one.get("url", "").endswith(_DOCUMENTING)]
-    return made | ({"extension": extensions} if extensions else {})
-
-
-# Extensions on elements that say nothing about instances.
-_DOCUMENTING: Final = (
-    "structuredefinition-explicit-type-name", "elementdefinition-isCommonBinding", "structuredefinition-display-hint",
-    "structuredefinition-hierarchy", "structuredefinition-normative-version", "structuredefinition-standards-status",
-    "elementdefinition-bindingName", "elementdefinition-translatable", "elementdefinition-equivalence",
-)  # fmt: skip
+    for extension in element.get("extension", ()):
+        name = extension.get("url", "").removeprefix(_FROM_R5)
+        if name == "mustHaveValue" and extension.get("valueBoolean"):
+            made[name] = True
+        elif name == "valueAlternatives":
+            made.setdefault(name, []).append(extension.get("valueCanonical") or extension.get("valueUri"))
+        elif extension.get("url") == _LANGUAGES:
+            made.setdefault("languages", []).append(extension.get("valueCode"))
+    return made
 
 
 def _type(kind: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +99,12 @@ def _type(kind: dict[str, Any]) -> dict[str, Any]:
         ]
         code = told[0] if told and told[0] else code.removeprefix(_SYSTEM_TYPE).lower()
     made = {"code": code} | {name: kind[name] for name in _TYPE if name in kind}
+    for index, beside in enumerate(kind.get("_profile", ())):
+        for extension in (beside or {}).get("extension", ()):
+            if extension.get("url") == _PROFILE_ELEMENT and index < len(made["profile"]):
+                # Not the profile as a whole: one element of it.
+                made["profile"] = [*made["profile"]]
+                made["profile"][index] += f"#{extension.get('valueString')}"
     return made
 
 

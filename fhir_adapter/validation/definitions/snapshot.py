@@ -130,8 +130,9 @@ class _Maker:
         reference = holder.get("contentReference")
         if reference:
             path = reference.partition("#")[2]
-            for key, row in self.rows.items():
-                if key == f"{path}.{name}":
+            whole = core("StructureDefinition", _BASE + path.partition(".")[0]) or {}
+            for row in whole.get("snapshot", ()):
+                if row["path"] == f"{path}.{name}":
                     return {**row, "path": f"{_path(above)}.{name}"}
         for kind in holder.get("type", ()):
             for url in (*kind.get("profile", ()), f"{_BASE}{kind['code']}"):
