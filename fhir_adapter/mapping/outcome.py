@@ -114,7 +114,7 @@ def _observation(outcome: Outcome, target: Target, components: list[Json]) -> Js
         ],
         "status": "final",
         "category": [{"coding": [_SURVEY]}],
-        "code": {"coding": [{"system": _SYSTEM["outcomes"], "code": outcome.code, "display": name}]},
+        "code": {"coding": [{"system": _SYSTEM["outcomes"], "code": str(outcome.code), "display": name}]},
         "subject": target.patients[outcome.subject],
         **_effective(outcome),
         **_value(outcome),

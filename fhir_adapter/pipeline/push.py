@@ -475,12 +475,15 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 
 def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterator[StoredOutcome]:
-    """The outcomes with what is wrong with them as FHIR, Observation and Provenance.
+    """The outcomes with what is wrong with them as FHIR by our own profiles, Observation and Provenance.
 
     An invalid outcome is never sent.
     """
+    from fhir_adapter import shipped
     from fhir_adapter.validation import validate
+    from fhir_adapter.validation.definitions import Definitions, read_package
 
+    definitions = Definitions(read_package(shipped.PROFILES))
     for each in documents:
         observation = {**each.document, "issued": "2000-01-01T00:00:00Z"}
         proof = provenance.write(
@@ -499,7 +502,7 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
                     "outcome", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message
                 )
                 for resource in (observation, proof)
-                for issue in validate(resource)
+                for issue in validate(resource, definitions=definitions)
                 if issue.severity == "error"
             ),
         )
