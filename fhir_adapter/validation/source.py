@@ -7,236 +7,280 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from fhir_adapter.validation.issue import Issue, shown
 
-__all__ = ["MAX_DEPTH", "Document", "load"]
-
-MAX_DEPTH: Final = 150
-"""How deep objects and arrays may be nested: no resource comes near, and what reads them may recurse."""
+__all__ = ["Document", "load"]
 
 _MARK: Final = b"\xef\xbb\xbf"
 _DIGITS: Final = 1000
+_LARGEST: Final = 400
+"""How many digits a number may have, and how many decimal places its exponent may move it by: FHIR asks for
+18 digits, and what is far beyond is a slip or an attack."""
 
 
 @dataclass(slots=True)
 class Document:
-    """A resource with its text. ``resource`` is ``None`` where the text is none; ``issues`` say why, or what is odd."""
+    """A resource with its text.
 
-    text: bytes
+    ``resource`` is ``None`` where the text is none; ``issues`` say why, or what is odd about the text.
+    """
+
+    text: str
     resource: dict[str, Any] | None
     issues: list[Issue] = field(default_factory=list)
-    _places: dict[tuple[str | int, ...], tuple[int, int]] | None = None
+    fault: int = 0
+    """Where the text breaks off from being a resource: an index of ``text``."""
 
-    def position(self, expression: str, property: str = "") -> tuple[int, int]:
-        """Line and column (from 1) of the element at a FHIRPath, or of what stands around it; ``(1, 1)`` at worst.
+    def positions(self, issues: Sequence[Issue]) -> list[tuple[int, int]]:
+        """Line and column of each issue, from 1: of the name of its element, or of an item in an array.
 
-        The text is read a second time when the first position is asked for.
+        What is missing stands at what is around it. The text is read a second time, once for all issues.
         """
-        if self._places is None:
-            self._places = _places(self.text)
-        steps = _steps(expression)
-        if property:
-            steps = (*steps, property)
-        while steps:
-            for last in _spellings(steps):
-                found = self._places.get(last)
-                if found is not None:
-                    return found
-            steps = steps[:-1]
-        return self._places.get((), (1, 1))
+        if self.resource is None:
+            return [self._line_and_column([self.fault])[self.fault] for _ in issues]
+        root = _Wanted()
+        wanted = [root.reach(_steps(issue)) for issue in issues]
+        # What is nested too deeply to be followed here stands at the last place that was found.
+        with suppress(RecursionError):
+            _find(self.text, root)
+        found = [wish.nearest() for wish in wanted]
+        places = self._line_and_column(found)
+        return [places[one] for one in found]
+
+    def _line_and_column(self, found: Sequence[int]) -> dict[int, tuple[int, int]]:
+        places: dict[int, tuple[int, int]] = {}
+        line, begin, seen = 1, 0, 0
+        for at in sorted(set(found)):
+            new = self.text.count("\n", seen, at)
+            if new:
+                line += new
+                begin = self.text.rindex("\n", seen, at) + 1
+            seen = at
+            places[at] = (line, at - begin + 1)
+        return places
 
 
 def load(text: bytes) -> Document:
-    """Read a resource in JSON. Never raises; what keeps the text from being one is an issue, with its line.
+    """Read a resource in JSON. Never raises; what keeps the text from being one is an issue.
 
-    Numbers are ``int`` or ``Decimal``. A name that stands twice in an object is an error at that object; the last
-    value counts. A byte order mark is passed over with a warning.
+    Numbers are ``int`` or ``Decimal``. A name that stands twice in an object is an error there; the last
+    value counts. A byte order mark is passed over with a warning. Issues quote nothing of what cannot be read.
     """
     issues: list[Issue] = []
-    body = text
-    if body.startswith(_MARK):
-        issues.append(Issue("warning", "", "byte-order-mark", "begins with a byte order mark, which JSON must not have"))
-        body = body[len(_MARK) :]
-    problem = _no_json(body)
-    if problem:
-        return Document(text, None, [*issues, Issue("error", "", "json", problem, "invalid")])
-    twice: list[dict[str, Any]] = []
-    names: list[str] = []
+    if text.startswith(_MARK):
+        message = "begins with a byte order mark, which JSON must not have"
+        issues.append(Issue("warning", "", "byte-order-mark", message))
+        text = text[len(_MARK) :]
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _unread("", 0, "is UTF-16: JSON must be UTF-8", issues)
+    try:
+        words = text.decode()
+    except UnicodeDecodeError as fault:
+        return _unread(text[: fault.start].decode(), fault.start, "is not UTF-8 at this character", issues)
+    twice: dict[int, tuple[str, dict[str, Any]]] = {}
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    def members(found: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(found)
         if len(made) != len(found):
-            twice.append(made)
-            seen: set[str] = set()
-            names.append(next(name for name, _ in found if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+            names = [name for name, _ in found]
+            again = next(name for at, name in enumerate(names) if name in names[:at])
+            twice[id(made)] = (again, made)
         return made
 
     try:
         value = json.loads(
-            body.decode(), object_pairs_hook=pairs, parse_float=_decimal, parse_int=_integer, parse_constant=_refused
+            words,
+            object_pairs_hook=members,
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_refused,
         )
-    except UnicodeDecodeError as fault:
-        line = body[: fault.start].count(b"\n") + 1
-        return Document(text, None, [*issues, Issue("error", "", "json", f"is not UTF-8 (line {line})", "invalid")])
-    except json.JSONDecodeError as fault:
-        message = f"is not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})"
-        return Document(text, None, [*issues, Issue("error", "", "json", message, "invalid")])
     except RecursionError:
-        return Document(text, None, [*issues, Issue("error", "", "too-deep", "is nested too deeply to be read", "too-long")])
-    except (ValueError, InvalidOperation):
-        message = "is not JSON that can be read: a number in it is NaN, infinite or too long"
-        return Document(text, None, [*issues, Issue("error", "", "json", message, "invalid")])
+        return _unread(words, 0, "is nested too deeply to be read", issues, "too-deep")
+    except (ValueError, ArithmeticError) as fault:
+        return _unread(words, *_why(words, fault), issues)
     if not isinstance(value, dict):
-        return Document(text, None, [*issues, Issue("error", "", "json", "is JSON, but no object: no resource", "structure")])
+        start = len(words) - len(words.lstrip())
+        return _unread(words, start, "is JSON, but not an object: it is no resource", issues)
+    half = _HALF.search(words)
+    if half and not _is_whole(value):
+        return _unread(words, half.start(), "has a \\u escape that is half a character", issues)
     if twice:
         for place, held in _objects(value):
-            for made, name in zip(twice, names, strict=True):
-                if held is made:
-                    message = f"{shown(name)} stands twice in one JSON object; the last one counts"
-                    issues.append(Issue("error", place, "duplicate-name", message, "invalid", shown(name)))
-    return Document(text, value, issues)
+            known = twice.get(id(held))
+            if known is not None:
+                name = shown(known[0])
+                message = f"{name} stands twice in one JSON object; the last one counts"
+                issues.append(Issue("error", place, "duplicate-name", message, "invalid", name))
+    return Document(words, value, issues)
 
 
-def _no_json(body: bytes) -> str:
-    start = body[:200].lstrip()
-    if not start:
-        return "is empty"
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16: JSON must be UTF-8"
-    if start.startswith(b"<"):
-        return "is XML: XML is not supported, only JSON"
-    if _too_deep(body):
-        return f"is nested deeper than {MAX_DEPTH} levels"
-    return ""
+def _unread(words: str, at: int, message: str, issues: list[Issue], rule: str = "json") -> Document:
+    code = "too-long" if rule == "too-deep" else "structure"
+    return Document(words, None, [*issues, Issue("error", "", rule, message, code)], min(at, len(words)))
 
 
-_NESTING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+def _why(words: str, fault: Exception) -> tuple[int, str]:
+    """Where and why ``words`` is not JSON, in words that quote nothing of it."""
+    body = words.rstrip()
+    start = len(words) - len(words.lstrip())
+    if not body:
+        return 0, "is empty"
+    if words[start] == "<":
+        return start, "is XML: XML is not supported, only JSON"
+    if not isinstance(fault, json.JSONDecodeError):
+        number = _NUMBER.search(words)
+        return number.start(1) if number else 0, "is not JSON: a number in it is NaN, infinite or too long"
+    if fault.msg == "Extra data":
+        is_lines = words[start] == "{" and words[fault.pos] == "{"
+        more = "; a file with a resource a line must be named *.ndjson" if is_lines else ""
+        return fault.pos, f"goes on after the end of its JSON value{more}"
+    is_open = words[start] in "{["
+    if is_open and (fault.pos >= len(body) or fault.msg.startswith("Unterminated")):
+        return len(body), "is cut off: its JSON breaks off before its end"
+    return fault.pos, f"is not JSON: {fault.msg}"
 
 
-def _too_deep(body: bytes) -> bool:
-    """Whether objects and arrays are nested beyond ``MAX_DEPTH``; looked at closely only where it could be."""
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for found in _NESTING.finditer(body):
-        mark = found[0]
-        if mark in (b"{", b"["):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif mark in (b"}", b"]"):
-            depth -= 1
-    return False
+# A number that JSON has not, or that has too many digits; where it stands in a text, that is found first.
+_NUMBER: Final = re.compile(rf"[\s:\[,](-?(?:NaN|Infinity|[0-9]{{{_DIGITS},}}|[0-9.]+[eE][+-]?[0-9]{{3,}}))")
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
-    if not value.is_finite() or len(text) > _DIGITS or abs(value.adjusted()) > 400:
-        raise ValueError(text)
+    if len(text) > _DIGITS or abs(value.adjusted()) > _LARGEST:
+        raise ArithmeticError
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > _DIGITS:
-        raise ValueError(text)
+        raise ArithmeticError
     return int(text)
 
 
 def _refused(_constant: str) -> object:
-    raise ValueError
+    raise ArithmeticError
 
 
-def _objects(value: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    if isinstance(value, dict):
-        here = place or str(value.get("resourceType", ""))[:64]
-        yield here, value
-        for name, item in value.items():
-            yield from _objects(item, f"{here}.{shown(name)}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _objects(item, f"{place}[{index}]")
+def _is_whole(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _objects(value: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All objects in a resource, each with its FHIRPath."""
+    kind = value.get("resourceType")
+    waiting: list[tuple[str, Any]] = [(shown(kind) if isinstance(kind, str) else "", value)]
+    while waiting:
+        place, held = waiting.pop()
+        if isinstance(held, dict):
+            yield place, held
+            waiting += [(f"{place}.{shown(name)}".lstrip("."), item) for name, item in held.items()]
+        elif isinstance(held, list):
+            waiting += [(f"{place}[{index}]", item) for index, item in enumerate(held)]
+
+
+# --- Places ---
+
+
+class _Wanted:
+    """An element whose place is asked for, or that lies on the way to one."""
+
+    __slots__ = ("above", "at", "below")
+
+    def __init__(self, above: _Wanted | None = None) -> None:
+        self.above = above
+        self.below: dict[str | int, _Wanted] = {}
+        self.at = -1
+
+    def reach(self, steps: Sequence[str | int]) -> _Wanted:
+        """The element at the end of ``steps``."""
+        here = self
+        for step in steps:
+            known = here.below.get(step)
+            if known is None:
+                known = here.below[step] = _Wanted(here)
+            here = known
+        return here
+
+    def nearest(self) -> int:
+        """Where it stands, or the nearest around it that was found."""
+        here: _Wanted | None = self
+        while here is not None and here.at < 0:
+            here = here.above
+        return here.at if here is not None else 0
 
 
 _STEP: Final = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_]*)(?:\.ofType\(([A-Za-z0-9]+)\))?(?:\[([0-9]+)\])?")
 
 
-def _steps(expression: str) -> tuple[str | int, ...]:
-    """``Observation.component[1].value.ofType(Quantity)`` → ``("component", 1, "valueQuantity")``."""
+def _steps(issue: Issue) -> list[str | int]:
+    """``Observation.component[1].value.ofType(Quantity)`` → ``["component", 1, "valueQuantity"]``."""
     found: list[str | int] = []
-    first = True
-    for step in _STEP.finditer(expression):
-        name, kind, index = step[1], step[2], step[3]
-        if not first:
+    for number, step in enumerate(_STEP.finditer(issue.expression)):
+        name, kind, index = step.groups()
+        if number:
             found.append(name + kind[0].upper() + kind[1:] if kind else name)
         if index is not None:
             found.append(int(index))
-        first = False
-    return tuple(found)
+    return [*found, issue.property] if issue.property else found
 
 
-def _spellings(steps: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """The ways to an element in JSON: by its name, or by its sibling's where it has no value."""
-    yield steps
-    for index in range(len(steps) - 1, -1, -1):
-        step = steps[index]
-        if isinstance(step, str):
-            yield (*steps[:index], f"_{step}", *steps[index + 1 :])
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_skip_value: Final = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]
+_read_name: Final = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+def _find(text: str, root: _Wanted) -> None:
+    """Note where each wanted element of a JSON text stands; the others are passed over at C's speed."""
+    start = _space(text, 0)
+    root.at = start
+    _value(text, start, root)
 
 
-def _places(text: bytes) -> dict[tuple[str | int, ...], tuple[int, int]]:
-    """Each element of a JSON text by the way to it: line and column of its name, or of itself in an array."""
-    made: dict[tuple[str | int, ...], tuple[int, int]] = {}
-    stack: list[list[Any]] = []  # [is an object, name or index, whether a name is next]
-    line, line_start, at = 1, 0, 0
-    way: list[str | int] = []
-    for token in _TOKEN.finditer(text):
-        start = token.start()
-        new = text.count(b"\n", at, start)
-        if new:
-            line += new
-            line_start = text.rindex(b"\n", at, start) + 1
-        at = start
-        column = len(text[line_start:start].decode("utf-8", "replace")) + 1
-        mark = token[0]
-        top = stack[-1] if stack else None
-        if mark in (b"}", b"]"):
-            if stack:
-                stack.pop()
-                if way:
-                    way.pop()
-        elif mark == b",":
-            if top is not None:
-                if top[0]:
-                    top[2] = True
-                    way[-1:] = [""]
-                else:
-                    top[1] += 1
-                    way[-1:] = [top[1]]
-        elif mark == b":":
-            pass
-        elif top is not None and top[0] and top[2]:
-            try:
-                name = json.loads(mark)
-            except ValueError:
-                name = ""
-            top[2] = False
-            way[-1:] = [str(name)]
-            made[tuple(way)] = (line, column)
+def _space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _value(text: str, at: int, wanted: _Wanted) -> int:
+    """Go through the value at ``at``; returns where it ends."""
+    if not wanted.below or text[at] not in "{[":
+        end: int = _skip_value(text, at)[1]
+        return end
+    is_object = text[at] == "{"
+    at = _space(text, at + 1)
+    index = 0
+    while text[at] not in "}]":
+        begin = at
+        inner: _Wanted | None
+        if is_object:
+            name, at = _read_name(text, at + 1, False)
+            at = _space(text, _space(text, at) + 1)
+            inner = wanted.below.get(name)
+            if inner is not None:
+                inner.at = begin
+            elif name[:1] == "_":
+                # A primitive's sibling: its place where there is no value, and the way to its extensions.
+                inner = wanted.below.get(name[1:])
+                if inner is not None and inner.at < 0:
+                    inner.at = begin
         else:
-            if top is None or not top[0]:
-                made.setdefault(tuple(way), (line, column))
-            if mark == b"{":
-                stack.append([True, "", True])
-                way.append("")
-            elif mark == b"[":
-                stack.append([False, 0, False])
-                way.append(0)
-    return made
+            inner = wanted.below.get(index)
+            if inner is not None and inner.at < 0:
+                inner.at = begin
+            index += 1
+        at = _space(text, _value(text, at, inner) if inner is not None else _skip_value(text, at)[1])
+        if text[at] == ",":
+            at = _space(text, at + 1)
+    return at + 1
