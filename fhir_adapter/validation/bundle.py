@@ -25,6 +25,11 @@ def check(scope: Scope, run: Run) -> None:
     kind = bundle.get("type")
     listed = bundle.get("entry")
     found = [entry if isinstance(entry, dict) else {} for entry in listed] if isinstance(listed, list) else []
+    relative = [index for index, entry in enumerate(found) if _is_relative(entry.get("fullUrl"))]
+    if relative:
+        more = f" (and so are {len(relative) - 1} more)" if len(relative) > 1 else ""
+        message = f"fullUrl is relative{more}; expected an absolute URL"
+        run.error((path, "entry", relative[0]), "full-url", message, "invalid")
     for index, entry in enumerate(found):
         _full_url(entry, kind, (path, "entry", index), run)
     if kind in _FIRST:
@@ -42,9 +47,6 @@ def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None
             if "_fullUrl" not in entry and not (kind == "searchset" and resource.get("resourceType") == "OperationOutcome"):
                 run.error(path, "full-url", "has no fullUrl, which is the identity of the resource", "invalid")
         return
-    if not urlsplit_scheme(url):
-        run.error(path, "full-url", "fullUrl is relative; expected an absolute URL", "invalid")
-        return
     restful = rest(url)
     if restful is None or not isinstance(resource, dict) or not restful["base"]:
         return
@@ -55,12 +57,11 @@ def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None
         run.error(path, "full-url", "fullUrl is that of a server, and does not end with the resource's type and id", "invalid")
 
 
-def urlsplit_scheme(url: str) -> str:
-    """The scheme of a URL, or ``""``."""
+def _is_relative(url: object) -> bool:
     try:
-        return urlsplit(url).scheme
+        return isinstance(url, str) and not urlsplit(url).scheme
     except ValueError:
-        return ""
+        return False
 
 
 def _first(found: list[dict[str, Any]], wanted: str, path: Path, run: Run) -> None:

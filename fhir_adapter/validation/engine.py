@@ -19,7 +19,7 @@ def run(
     """All issues of a resource, each once; see ``fhir_adapter.validation.validate``."""
     one = Run(definitions, settings, check_inner)
     kind = resource.get("resourceType") if isinstance(resource, Mapping) else None
-    root: Path = (None, place or (kind if isinstance(kind, str) and kind.isalnum() else "resource"), -1)
+    root: Path = (None, place or (kind if isinstance(kind, str) and kind.isalnum() else "$"), -1)
     try:
         check(one, resource, root, profiles)
     except RecursionError:

@@ -21,6 +21,7 @@ __all__ = ["check", "identities"]
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _EXAMPLES: Final = ("example.org", "acme.com")
+_TOOLS: Final = "http://hl7.org/fhir/tools/StructureDefinition/"
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
 # Groups of resource types that R4 names in contexts without a definition of their own.
@@ -56,8 +57,8 @@ def check(value: dict[str, Any], path: Path, run: Run, *, modifier: bool) -> Non
 
 
 def _unknown(url: str, path: Path, run: Run) -> None:
-    """An extension without a definition at hand. Those of the examples' domains need none."""
-    if run.settings.examples and any(domain in url for domain in _EXAMPLES):
+    """An extension without a definition at hand. Those of examples, and of HL7's tools, need none."""
+    if url.startswith(_TOOLS) or (run.settings.examples and any(domain in url for domain in _EXAMPLES)):
         run.say("information", path, "extension-unknown", f"{url} has no definition here", "not-found")
         return
     run.error(path, "extension-unknown", f"{url} has no definition here; name the package that defines it", "structure")

@@ -47,6 +47,11 @@ _MENDED: Final = {
         "snapshot.element.all(id.exists()) and snapshot.element.id.trace('ids').isDistinct()",
     "differential.element.all(id) and differential.element.id.trace('ids').isDistinct()":
         "differential.element.all(id.exists()) and differential.element.id.trace('ids').isDistinct()",
+    "($this as dateTime).toString().length() >= 8":
+        "($this is dateTime) implies (($this as dateTime).toString().length() >= 8)",
+    "targetProfile.exists() implies (type = 'Reference' or type = 'canonical')":
+        "targetProfile.exists() implies (type = 'Reference' or type = 'canonical' or"
+        " type.memberOf('http://hl7.org/fhir/ValueSet/resource-types'))",
     "probability is decimal implies (probability as decimal) <= 100":
         "probability.empty() or ((probability is decimal) implies ((probability as decimal) <= 100))",
 }  # fmt: skip

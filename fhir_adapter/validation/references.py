@@ -110,6 +110,9 @@ def _find(reference: str, run: Run, scope: Scope) -> Target | None:
         found = _bundled(reference, run, scope, bundle)
         if found is not None:
             return found
+    found = _in_parameters(reference, scope)
+    if found is not None:
+        return found
     if run.settings.fetch is not None:
         fetched = run.settings.fetch(reference)
         if fetched is not None:
@@ -127,6 +130,20 @@ def _contained(reference: str, scope: Scope) -> Target | None:
     for index, one in enumerate(contained if isinstance(contained, list) else ()):
         if isinstance(one, dict) and one.get("id") == reference[1:]:
             return Target(one, str(one.get("resourceType")), (container.path, "contained", index), container, "contained")
+    return None
+
+
+def _in_parameters(reference: str, scope: Scope) -> Target | None:
+    """Another resource of the same Parameters, by type and id."""
+    outer = scope.container.outer
+    if outer is None or outer.type != "Parameters":
+        return None
+    parameters = outer.resource.get("parameter")
+    for index, one in enumerate(parameters if isinstance(parameters, list) else ()):
+        resource = one.get("resource") if isinstance(one, dict) else None
+        if isinstance(resource, dict) and f"{resource.get('resourceType')}/{resource.get('id')}" == reference:
+            path = ((outer.path, "parameter", index), "resource", -1)
+            return Target(resource, str(resource.get("resourceType")), path, outer, "bundled")
     return None
 
 
@@ -167,7 +184,7 @@ def absolute(reference: str, run: Run, scope: Scope, bundle: Scope) -> str | Non
     listed = bundle.resource.get("entry")
     own = listed[index].get("fullUrl") if index >= 0 and isinstance(listed, list) else None
     around = rest(own) if isinstance(own, str) else None
-    return around["base"] + reference if around is not None and around["base"] else None
+    return around["base"] + reference if around is not None else None
 
 
 def _bundled(reference: str, run: Run, scope: Scope, bundle: Scope) -> Target | None:
@@ -233,8 +250,8 @@ def target_checks(element: Element | None, type: TypeRef, narrower: bool = False
                     implied = told
                 if allowed is not None and implied is not None and implied not in allowed:
                     run.error(path, "reference-target", _wrong(implied, allowed), "structure")
-                elif run.settings.fetch is not None and not reference.startswith(("#", "urn:")):
-                    run.error(path, "reference-missing", "leads to no resource that can be found", "not-found")
+                else:
+                    _existing(value, path, run)
                 return
             if allowed is not None and target.type not in allowed:
                 run.error(path, "reference-target", _wrong(target.type, allowed), "structure")
@@ -257,8 +274,11 @@ def type_is_not_text(reference: object) -> bool:
 
 
 def _existing(value: Any, path: Path, run: Run) -> None:
+    """References that leave the resource lead somewhere, where there is something to fetch them with."""
     reference = value.get("reference")
     if run.settings.fetch is None or not isinstance(reference, str) or reference.startswith(("#", "urn:")):
+        return
+    if run.settings.examples and "example.org" in reference:
         return
     if find(reference, run) is None:
         run.error(path, "reference-missing", "leads to no resource that can be found", "not-found")

@@ -72,7 +72,8 @@ def slicing_of(definitions: Definitions, node: Node, element: Element) -> Sliced
                     for further in default[1]:
                         further(item, run)
                 elif rules == "closed":
-                    run.error(item.path, "slicing", f"is in none of the slices of {name}, which are closed", "structure")
+                    place = item.path[0] if element.choice else item.path
+                    run.error(place, "slicing", f"is in none of the slices of {name}, which are closed", "structure")
                 others_before = True
                 continue
             if len(hits) > 1:
@@ -113,10 +114,18 @@ def _matches(
     definitions: Definitions, node: Node, element: Element, discriminators: Sequence[Mapping[str, Any]]
 ) -> Matches:
     """Whether an item is in the slice ``node``: all its discriminators say so."""
-    tests = [
-        _discriminator(definitions, node, element, one.get("type", "value"), one.get("path", "$this"))
-        for one in discriminators
-    ]
+    tests: list[Matches] = []
+    undecided: CannotSlice | None = None
+    for one in discriminators:
+        try:
+            tests.append(
+                _discriminator(definitions, node, element, one.get("type", "value"), one.get("path", "$this"))
+            )
+        except CannotSlice as fault:
+            # A slice may leave one of several discriminators open.
+            undecided = fault
+    if not tests and undecided is not None:
+        raise undecided
     if not tests:
         # Slices without discriminators are told apart by what they ask: §5.1.0.12.
         return _conforming(definitions, node, element)
@@ -215,9 +224,10 @@ def _next(definitions: Definitions, node: Node, element: Element | None, name: s
         child = node.children[name]
         content = types[0].content if types else node.row["path"]
         described = model(content)
-        # An element that is there for its slices only says nothing by itself.
-        own = [] if child.slices and "type" not in child.row else [child]
-        return [(one, described.elements.get(name) if described else None) for one in [*own, *child.slices]]
+        element = described.elements.get(name) if described else None
+        # A choice that is sliced by its types is what its slices are.
+        own = [] if child.slices and (element is None or element.choice) else [child]
+        return [(one, element) for one in [*own, *child.slices]]
     for stem in ("fixed", "pattern"):
         whole = node.value(stem)
         if whole is not None and isinstance(whole[1], dict) and name in whole[1]:

@@ -23,13 +23,17 @@ _mime = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/([A-Za-z0-9][\w!#$&^.+-]{0,1
 
 # Systems whose codes follow a grammar, not a list. https://hl7.org/fhir/R4/terminologies-systems.html
 _GRAMMARS: Final[dict[str, Callable[[str], Answer]]] = {
-    "urn:ietf:bcp:13": lambda code: _mime(code) is not None,
+    "urn:ietf:bcp:13": lambda code: _is_media_type(code),
     "urn:ietf:bcp:47": is_language,
     "http://unitsofmeasure.org": is_unit,
     "urn:iso:std:iso:4217": lambda code: None if re.fullmatch("[A-Z]{3}", code) else False,
 }
 
-_ANYWHERE: Final = frozenset({"urn:ietf:bcp:13", "urn:ietf:bcp:47", "http://unitsofmeasure.org"})
+
+def _is_media_type(code: str) -> Answer:
+    """By its form; FHIR itself uses short names, too: xml, json and ttl."""
+    return True if _mime(code) else None if "/" not in code and not re.search(r"\s", code) else False
+
 
 
 @dataclass(slots=True)
