@@ -10,7 +10,8 @@ import click
 from fhir_adapter.cli import errors
 
 COMMANDS = (
-    "init", "doctor", "run", "pull", "score", "push", "report", "queries", "explain", "runs", "validate",
+    "init", "doctor", "run", "pull", "score", "push", "report", "eligibility", "queries", "explain", "runs",
+    "validate",
 )  # fmt: skip
 """The commands in the order in which a study needs them; each is ``command`` of the module of its name."""
 

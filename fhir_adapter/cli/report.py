@@ -24,7 +24,7 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
       fhir-adapter report trial --json
     """
     from fhir_adapter.pipeline.run import rescored
-    from fhir_adapter.report import participants, rates, readings, render
+    from fhir_adapter.report import dosing, eligibility, participants, rates, readings, render
     from fhir_adapter.report.table import as_json as json_of
 
     opened = open_scored(study)
@@ -34,12 +34,16 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
     people, left_out = participants.participants(scored, protocol), participants.not_counted(scored)
     response, effects = rates.rates(scored, protocol), readings.readings(scored, protocol)
     changes = rates.mean_changes(scored, protocol)
+    taking_part = [scored.conduct[id] for id in scored.assessments]
+    rule = opened.conduct.eligibility
+    criteria = eligibility.counts(taking_part, rule) if rule else []
+    treated = dosing.treatments(taking_part)
     if as_json:
         click.echo(
             json_of(
                 {
                     "as_of": found.as_of, "participants": people, "not_counted": left_out, "rates": response,
-                    "changes": changes, "readings": effects,
+                    "changes": changes, "readings": effects, "criteria": criteria, "dosing": treated,
                 }
             )
         )  # fmt: skip
@@ -50,3 +54,7 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
         render.table(rates.rates_table(response))
     render.table(rates.changes_table(changes))
     render.table(readings.table(effects))
+    if rule:
+        render.table(eligibility.counts_table(criteria))
+    if treated:
+        render.table(dosing.table(treated))

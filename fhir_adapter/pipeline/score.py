@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from fhir_adapter.conduct.outcomes import with_conduct
-from fhir_adapter.conduct.participant import Conduct
+from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
 from fhir_adapter.exchange.resource import decode
@@ -33,7 +33,6 @@ from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Sieve, subject_of
 from fhir_adapter.mapping.hospital import Code, Hospital
-from fhir_adapter.pipeline.conduct import conduct_of
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
 from fhir_adapter.pipeline.records import questions, received, record
@@ -116,7 +115,8 @@ def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as
             queries += found.queries
         known = record(study, participant, found, doses[id], pulled[id])
         queries += questions(known, found)
-        conducted[id] = conduct_of(study, known, assessments.get(id), as_of)
+        visits = assessments[id].visits if id in assessments else {}
+        conducted[id] = conduct(known, visits, study.protocol, study.conduct, as_of)
         queries += queries_of_conduct(conducted[id])
         if id in assessments:
             outcomes = with_conduct(assessments[id].outcomes, conducted[id], study.conduct.eligibility)

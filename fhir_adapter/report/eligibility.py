@@ -1,0 +1,187 @@
+"""Who may enter, and why: every criterion of a participant, and how often each is met in the whole trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import zip_longest
+
+from fhir_adapter.conduct.answers import REMARKS, Verdict, verdict
+from fhir_adapter.conduct.names import CRITERIA, GATES, kinds
+from fhir_adapter.conduct.participant import Conduct
+from fhir_adapter.conduct.rules import EligibilityRule
+from fhir_adapter.report import facts
+from fhir_adapter.report.facts import Fact
+from fhir_adapter.report.table import Table
+from fhir_adapter.trial.types import Subject
+from fhir_adapter.trial.values import Truth, all_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What would settle an answer, and who must supply it."""
+
+    supplier: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A criterion of one participant: the answer under the default reading, and under each other one.
+
+    ``parts`` are the answers of what it is made of; ``decides`` are the facts behind it, or what was looked
+    at where nothing decides.
+    """
+
+    criterion: str
+    title: str
+    sentence: str
+    answer: str
+    readings: Mapping[str, str]
+    parts: Mapping[str, str]
+    decides: tuple[Fact, ...]
+    missing: tuple[Wanted, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Every criterion of one participant. The gates of a drug do not decide ``answer``: they come later."""
+
+    subject: str
+    status: str
+    answer: str
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many participants satisfy a criterion, violate it, or leave it open."""
+
+    criterion: str
+    title: str
+    satisfied: int
+    violated: int
+    undetermined: int
+
+
+def eligibility(conduct: Conduct, who: Subject, rule: EligibilityRule) -> Eligibility:
+    """Every criterion of one participant, in the order of the record."""
+    names, sentences = kinds(rule), _sentences(rule)
+    return Eligibility(
+        who.id,
+        who.status,
+        _whole(conduct, rule).value,
+        tuple(
+            Criterion(
+                each.criterion,
+                CRITERIA[names[each.criterion]],
+                sentences[each.criterion],
+                each.verdict.value,
+                _verdicts(each.readings),
+                _verdicts(each.parts),
+                tuple(facts.fact(piece) for piece in each.evidence),
+                tuple(Wanted(wanted.supplier.value, wanted.what) for wanted in each.missing),
+                tuple(REMARKS[remark] for remark in each.remarks),
+            )
+            for each in conduct.answers
+        ),
+    )
+
+
+def _whole(conduct: Conduct, rule: EligibilityRule) -> Verdict:
+    names = kinds(rule)
+    return verdict(all_of(each.holds for each in conduct.answers if names[each.criterion] not in GATES))
+
+
+def _sentences(rule: EligibilityRule) -> dict[str, str]:
+    found = (getattr(rule, each.name) for each in fields(rule) if each.name != "day_0")
+    return {each.code: each.sentence for each in found if each is not None}
+
+
+def _verdicts(answers: Mapping[str, Truth]) -> dict[str, str]:
+    return {name: verdict(holds).value for name, holds in answers.items()}
+
+
+def counts(everybody: Iterable[Conduct], rule: EligibilityRule) -> list[Count]:
+    """How often each criterion is satisfied, violated or open under the default reading."""
+    known = list(everybody)
+    names = kinds(rule)
+    return [
+        Count(code, CRITERIA[name], *(_count(known, code, each) for each in Verdict))
+        for code, name in names.items()
+    ]
+
+
+def _count(known: Iterable[Conduct], code: str, wanted: Verdict) -> int:
+    return sum(
+        answer.verdict is wanted for each in known for answer in each.answers if answer.criterion == code
+    )
+
+
+# As tables
+
+
+def table(found: Eligibility) -> Table:
+    """A few rows a criterion: its answers, each fact that decides, and all that is missing."""
+    return Table(
+        f"{found.subject}, {found.status}: criteria of entry {found.answer}",
+        ("criterion", "sentence of the record", "answer", "decided by", "resource", "missing"),
+        tuple(row for each in found.criteria for row in _rows(each)),
+        tuple(f"{each.criterion}: {remark}." for each in found.criteria for remark in each.remarks),
+    )
+
+
+def _rows(each: Criterion) -> Iterator[tuple[str, ...]]:
+    others = (f"{name}: {said}" for name, said in (*each.readings.items(), *each.parts.items()))
+    columns = (
+        [each.criterion],
+        [_shortened(each.sentence)],
+        [each.answer, *others],
+        [fact.said for fact in each.decides] or ["–"],
+        [", ".join(f"{one.source}: {one.resource}" for one in fact.sources) for fact in each.decides]
+        or ["–"],
+        [f"{wanted.what} ({wanted.supplier})" for wanted in each.missing] or ["–"],
+    )
+    yield from zip_longest(*columns, fillvalue="")
+
+
+_LONGEST = 60
+
+
+def _shortened(sentence: str) -> str:
+    """A sentence as far as a table has room; JSON has it whole."""
+    return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 1].rstrip() + "…"
+
+
+def overview(everybody: Mapping[str, Conduct], who: Mapping[str, Subject], rule: EligibilityRule) -> Table:
+    """One row a participant, one column a criterion: yes, no or open."""
+    short = {Verdict.SATISFIED: "yes", Verdict.VIOLATED: "no", Verdict.UNDETERMINED: "?"}
+    codes = list(kinds(rule))
+    rows = []
+    for id, conduct in sorted(everybody.items()):
+        by_code = {each.criterion: short[each.verdict] for each in conduct.answers}
+        whole = _whole(conduct, rule).value
+        rows.append((id, who[id].status, whole, *(by_code[code] for code in codes)))
+    return Table(
+        "Criteria of entry and gates",
+        ("subject", "status", "entry", *codes),
+        tuple(rows),
+        (
+            "yes: speaks for enrolment. no: against it. ?: open; name a participant to see what is missing.",
+            "Gates of a drug are judged at its first dose; they do not decide who may enter.",
+        ),
+    )
+
+
+def counts_table(found: list[Count]) -> Table:
+    """One row a criterion."""
+    return Table(
+        "Criteria of entry and gates",
+        ("criterion", "", "satisfied", "violated", "undetermined"),
+        tuple(
+            (each.criterion, each.title, str(each.satisfied), str(each.violated), str(each.undetermined))
+            for each in found
+        ),
+        ("`fhir-adapter eligibility SUBJECT` says why, and what is missing.",),
+    )
