@@ -70,7 +70,7 @@ def load(text: bytes) -> Document:
     """Read a resource in JSON. Never raises; what keeps the text from being one is an issue.
 
     Numbers are ``int`` or ``Decimal``. A name that stands twice in an object is an error there; the last
-    value counts. A byte order mark is passed over with a warning. Issues quote nothing of what cannot be read.
+    value counts. A byte order mark is passed over with a warning. Nothing that cannot be read is quoted.
     """
     issues: list[Issue] = []
     if text.startswith(_MARK):
