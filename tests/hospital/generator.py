@@ -1,7 +1,8 @@
 """A synthetic hospital: the stories of ``stories.toml`` as FHIR R4 resources of two systems.
 
 ``"hospital"`` is a hospital information system in China: the study, its participants, laboratory results,
-the physician's global assessment and the doses, in its own codes and spellings (``mappings/example-cn``).
+the physician's global assessment, the doses, and what the criteria of entry look at, in its own codes and
+spellings (``mappings/example-cn``).
 ``"ratings"`` is a rating system with patient ids of its own, in international codes
 (``mappings/international``): ESSDAI, ESSPRI, Hočevar, Schirmer and saliva. Both know a child by one MRN.
 
@@ -43,6 +44,12 @@ LEVELS = f"{CANONICAL}/CodeSystem/levels"
 SITES = f"{CANONICAL}/CodeSystem/sites"
 TEXT = f"{CANONICAL}/CodeSystem/text"
 DRUG_SYSTEM = "urn:example-cn:drug"
+FORM_SYSTEM = "urn:example-cn:form"
+ROUTE_SYSTEM = "urn:example-cn:route"
+VISIT_SYSTEM = "urn:example-cn:visit"
+RESULT_SYSTEM = "urn:example-cn:result"
+ICD10_SYSTEM = "urn:example-cn:icd10"
+SCREENING_FORM = "urn:example-cn:form:screening"
 SCT = "http://snomed.info/sct"
 
 UNKNOWN_CODE = "XJ9907"
@@ -78,7 +85,8 @@ TRANSACTION = 100
 # Referenced resources first: a server that guards its references refuses the other order.
 _ORDER = (
     "Patient", "Medication", "ResearchStudy", "Consent", "ResearchSubject", "Specimen", "Observation",
-    "QuestionnaireResponse", "MedicationAdministration",
+    "QuestionnaireResponse", "MedicationAdministration", "Condition", "MedicationRequest",
+    "MedicationStatement", "Encounter", "Immunization", "DiagnosticReport", "Procedure",
 )  # fmt: skip
 
 
@@ -229,7 +237,9 @@ class _Chart:
 
 _SHORT = {
     "Observation": "o", "QuestionnaireResponse": "q", "MedicationAdministration": "m", "Specimen": "s",
-    "Consent": "c", "ResearchSubject": "rs",
+    "Consent": "c", "ResearchSubject": "rs", "Condition": "d", "MedicationRequest": "mr",
+    "MedicationStatement": "ms", "Encounter": "e", "Immunization": "i", "DiagnosticReport": "dr",
+    "Procedure": "p",
 }  # fmt: skip
 
 
@@ -265,6 +275,7 @@ def _tell(
         _result(chart, result, story["forms"])
     _doses(chart, story)
     _noise(chart, story)
+    _history(chart, story)
     for source, resources in chart.resources.items():
         made.sources[source] += resources
     made.story_of[id] = story["id"]
@@ -273,7 +284,8 @@ def _tell(
 
 def _enrol(chart: _Chart, story: Mapping[str, Any], mrn: str) -> None:
     for source in ("hospital", "ratings"):
-        chart.resources[source].append(_patient(chart.patient(source), mrn, story["sex"], story["born"]))
+        born = story.get("born_sent", story["born"])
+        chart.resources[source].append(_patient(chart.patient(source), mrn, story["sex"], born))
     consented = chart.day(story["consent"])
     consent = chart.add(
         "hospital",
@@ -284,12 +296,13 @@ def _enrol(chart: _Chart, story: Mapping[str, Any], mrn: str) -> None:
             "category": [_concept("http://terminology.hl7.org/CodeSystem/consentcategorycodes", "research")],
             "patient": chart.about("hospital"),
             "dateTime": consented,
-            "policyRule": {"text": "Informed consent to the trial"},
+            "policyRule": _coded("consents", FORM_SYSTEM, "ICF-01"),
         },
     )
     period = {"start": consented}
     if "withdrawn" in story:
         period["end"] = chart.day(story["withdrawn"])
+        consent |= {"status": "inactive", "provision": {"period": dict(period)}}
     chart.add(
         "hospital",
         "ResearchSubject",
@@ -304,7 +317,7 @@ def _enrol(chart: _Chart, story: Mapping[str, Any], mrn: str) -> None:
     )
 
 
-def _patient(id: str, mrn: str, sex: str, born: date) -> Resource:
+def _patient(id: str, mrn: str, sex: str, born: date | str) -> Resource:
     return {
         "resourceType": "Patient",
         "id": id,
@@ -634,6 +647,173 @@ def _local(chart: _Chart, code: Resource, day: date, quantity: Resource) -> None
         "valueQuantity": quantity,
     }
     chart.add("hospital", "Observation", content)
+
+
+def _history(chart: _Chart, story: Mapping[str, Any]) -> None:
+    """What the criteria of entry look at; none of it depends on the seed."""
+    background = stories()["background"]
+    if "rituximab" in story:
+        first = story["visit"][0]["day"]
+        _screen(chart, first, background["tests"] | story.get("tests", {}))
+        _ask(chart, first, background["answers"] | story.get("answers", {}))
+        orders = [] if story.get("orders") == "own" else background["order"]
+        for order in (*orders, *story.get("order", ())):
+            _order(chart, order, story["consent"])
+        for diagnosis in (*background["diagnosis"], *story.get("diagnosis", ())):
+            _diagnose(chart, diagnosis)
+    for gate in story.get("gate", ()):
+        _screen(chart, gate["day"], {item: value for item, value in gate.items() if item != "day"})
+    for stay in story.get("stay", ()):
+        _stay(chart, stay)
+    for vaccine in story.get("vaccine", ()):
+        _vaccinate(chart, vaccine)
+    for agreement in story.get("agreement", ()):
+        _agree(chart, agreement)
+    for examined in story.get("examined", ()):
+        _examine(chart, examined)
+
+
+def _screen(chart: _Chart, day: date, tests: Mapping[str, str]) -> None:
+    """Laboratory results of one morning, in UCUM, or as words."""
+    for item, value in tests.items():
+        if not value:
+            continue
+        at, code = chart.local(day, "08:20:00"), _codes(LAB_SYSTEM)[item][0]
+        content: Resource = {
+            "status": "final",
+            "category": [_category("laboratory")],
+            "code": _coded("items", LAB_SYSTEM, code),
+            "subject": chart.about("hospital"),
+            "effectiveDateTime": at,
+            "issued": _later(at),
+        }
+        parts = _VALUE.fullmatch(value)
+        if parts is None:
+            content["valueString"] = value
+        else:
+            _, number, unit, low, high = parts.groups()
+            measured = {"unit": unit, "system": UCUM, "code": _units().get(unit, unit)}
+            content["valueQuantity"] = {"value": Decimal(number)} | measured
+            if low:
+                limits = {
+                    "low": {"value": Decimal(low)} | measured,
+                    "high": {"value": Decimal(high)} | measured,
+                }
+                content["referenceRange"] = [limits]
+        chart.add("hospital", "Observation", content)
+
+
+def _ask(chart: _Chart, day: date, answers: Mapping[str, str]) -> None:
+    """The screening form, as the physician filled it in."""
+    links = _codes(SCREENING_FORM)
+    content = {
+        "questionnaire": SCREENING_FORM,
+        "status": "completed",
+        "subject": chart.about("hospital"),
+        "authored": chart.local(day, "15:00:00"),
+        "item": [
+            _answer(links[code][0], {"valueString": answer}) for code, answer in answers.items() if answer
+        ],
+    }
+    chart.add("hospital", "QuestionnaireResponse", content)
+
+
+def _order(chart: _Chart, order: Mapping[str, Any], consent: date) -> None:
+    def day(value: Any) -> str:
+        return chart.day(consent + timedelta(days=value) if isinstance(value, int) else value)
+
+    period = {end: day(order[name]) for end, name in (("start", "first"), ("end", "last")) if name in order}
+    content: Resource = {
+        "status": order["status"],
+        "medicationCodeableConcept": {"text": order["drug"]},
+        "subject": chart.about("hospital"),
+        "reasonCode": [_concept(ICD10_SYSTEM, order["for"])],
+    }
+    route = _coded("routes", ROUTE_SYSTEM, order["route"])
+    if order.get("stated"):
+        content |= {"effectivePeriod": period, "dosage": [{"route": route}]}
+        chart.add("hospital", "MedicationStatement", content)
+        return
+    dosage: Resource = {"route": route}
+    if period:
+        content["authoredOn"] = period["start"]
+        dosage["timing"] = {"repeat": {"boundsPeriod": period}}
+    chart.add("hospital", "MedicationRequest", content | {"intent": "order", "dosageInstruction": [dosage]})
+
+
+def _diagnose(chart: _Chart, diagnosis: Mapping[str, Any]) -> None:
+    verified = diagnosis.get("status", "confirmed")
+    code = _concept(ICD10_SYSTEM, diagnosis["code"]) if "code" in diagnosis else {"text": diagnosis["name"]}
+    content: Resource = {
+        "verificationStatus": _concept(f"{_CONDITION}-ver-status", verified),
+        "code": code,
+        "subject": chart.about("hospital"),
+        "onsetDateTime": diagnosis["since"],
+    }
+    if verified == "confirmed":
+        content["clinicalStatus"] = _concept(f"{_CONDITION}-clinical", "active")
+    chart.add("hospital", "Condition", content)
+
+
+_CONDITION = "http://terminology.hl7.org/CodeSystem/condition"
+
+
+def _stay(chart: _Chart, stay: Mapping[str, Any]) -> None:
+    content: Resource = {
+        "status": "finished",
+        "class": {"system": VISIT_SYSTEM, "code": stay["class"]},
+        "subject": chart.about("hospital"),
+        "period": {
+            "start": chart.local(stay["first"], "09:00:00"),
+            "end": chart.local(stay["last"], "16:00:00"),
+        },
+    }
+    if "for" in stay:
+        content["reasonCode"] = [_concept(ICD10_SYSTEM, stay["for"])]
+    chart.add("hospital", "Encounter", content)
+
+
+def _vaccinate(chart: _Chart, vaccine: Mapping[str, Any]) -> None:
+    content = {
+        "status": "completed",
+        "vaccineCode": {"text": vaccine["name"]},
+        "patient": chart.about("hospital"),
+        "occurrenceDateTime": chart.day(vaccine["day"]),
+    }
+    chart.add("hospital", "Immunization", content)
+
+
+def _agree(chart: _Chart, agreement: Mapping[str, Any]) -> None:
+    content = {
+        "status": agreement["status"],
+        "scope": _concept("http://terminology.hl7.org/CodeSystem/consentscope", "research"),
+        "category": [_concept("http://terminology.hl7.org/CodeSystem/consentcategorycodes", "research")],
+        "patient": chart.about("hospital"),
+        "dateTime": chart.day(agreement["day"]),
+        "policyRule": _coded("consents", FORM_SYSTEM, agreement["form"]),
+    }
+    chart.add("hospital", "Consent", content)
+
+
+def _examine(chart: _Chart, examined: Mapping[str, Any]) -> None:
+    """A report with its conclusion, or a procedure with its outcome."""
+    at = chart.local(examined["day"], "11:00:00")
+    result = _coded("findings", RESULT_SYSTEM, examined["result"])
+    kind = examined["kind"]
+    content: Resource = {
+        "code": _coded("items", LAB_SYSTEM, _codes(LAB_SYSTEM)[examined["item"]][0]),
+        "subject": chart.about("hospital"),
+    }
+    if kind == "DiagnosticReport":
+        content |= {"status": "final", "effectiveDateTime": at, "conclusionCode": [result]}
+    else:
+        content |= {"status": "completed", "performedDateTime": at, "outcome": result}
+    chart.add("hospital", kind, content)
+
+
+def _coded(table: str, system: str, code: str) -> Resource:
+    """A code of the hospital's own with the name that it has there."""
+    return _concept(system, code, _displays(table, system)[code])
 
 
 def _outsider(number: int, rng: random.Random) -> list[Resource]:
