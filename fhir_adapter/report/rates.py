@@ -10,6 +10,7 @@ from fhir_adapter.pipeline.score import Scored
 from fhir_adapter.report import show
 from fhir_adapter.report.participants import SCORES
 from fhir_adapter.report.table import Table
+from fhir_adapter.scores.outcome import threshold_named
 from fhir_adapter.scores.rate import Rate, rate, response_rates
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
@@ -70,21 +71,25 @@ def rates(scored: Scored, protocol: Protocol) -> Rates | None:
 
 def _star_rates(outcomes: Iterable[Outcome], protocol: Protocol) -> list[Rate]:
     """Shares of STAR responders, under the default threshold and each other reading; open ones fail."""
-    due = [each for each in outcomes if each.component("responder-nri").reason is None]
-    if protocol.star is None or protocol.endpoint not in protocol.star.visits:
+    rule = protocol.star
+    if rule is None or protocol.endpoint not in rule.visits:
         return []
-    asked = {"responder": f"STAR, {protocol.star.threshold} points or more"}
-    if protocol.star.threshold_reading.default != "at-least":
-        asked = {"responder": f"STAR, more than {protocol.star.threshold} points"}
-    titles = {"more-than": "STAR, more than {} points", "at-least": "STAR, {} points or more"}
-    for part in due[0].components if due else ():
-        for reading, title in titles.items():
-            if part.name.startswith(f"responder-{reading}-"):
-                asked[part.name] = title.format(protocol.star.threshold)
+    due = [each for each in outcomes if each.component("responder-nri").reason is None]
+    reading = rule.threshold_reading
+    asked = {"responder": reading.default}
+    for name in reading.alternatives:
+        asked[f"responder-{threshold_named(name, rule.threshold)}"] = name
     return [
-        rate(title, sum(each.component(name).answer is True for each in due), len(due))
-        for name, title in asked.items()
+        rate(
+            _STAR_TITLES[read].format(rule.threshold),
+            sum(each.component(name).answer is True for each in due),
+            len(due),
+        )
+        for name, read in asked.items()
     ]
+
+
+_STAR_TITLES = {"more-than": "STAR, more than {} points", "at-least": "STAR, {} points or more"}
 
 
 def mean_changes(scored: Scored, protocol: Protocol) -> list[MeanChange]:
