@@ -41,7 +41,7 @@ SHARE = 0.8
 """Ours makes at least this share of the rate of bare transactions."""
 SINGLE = 4
 """Of so many outcomes one is written by single calls: they are slow, and their rate is the same."""
-OF_ONE_CHILD = 21
+OF_ONE_CHILD = 22
 
 _RULES = tuple(
     f"urn:fhir-adapter:{rule}:sha256:{64 * '0'}" for rule in ("protocol:p", "mapping:a", "mapping:b")

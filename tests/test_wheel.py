@@ -94,9 +94,9 @@ def test_init_run_and_validate_in_an_empty_folder(installed: Path, tmp_path: Pat
     export = one_export(tmp_path / "export", 2)
     first = json.loads(_done(program, "run", export, *DAY, "--json", cwd=here))
     assert [each["response"] for each in first["participants"]] == ["undetermined", "undetermined"]
-    assert len(first["pushed"]["created"]) == 2 * 21
+    assert len(first["pushed"]["created"]) == 2 * 22
     second = json.loads(_done(program, "run", export, *DAY, "--json", cwd=here))
-    assert (second["pushed"]["created"], second["pushed"]["unchanged"]) == ([], 2 * 21)
+    assert (second["pushed"]["created"], second["pushed"]["unchanged"]) == ([], 2 * 22)
     assert "84 resources in 2 files: 0 findings." in _done(program, "validate", "outcomes", cwd=here)
 
     _done(program, "init", export, cwd=here)

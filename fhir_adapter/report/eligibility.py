@@ -128,8 +128,17 @@ def table(found: Eligibility) -> Table:
         f"{found.subject}, {found.status}: criteria of entry {found.answer}",
         ("criterion", "sentence of the record", "answer", "decided by", "resource", "missing"),
         tuple(row for each in found.criteria for row in _rows(each)),
-        tuple(f"{each.criterion}: {remark}." for each in found.criteria for remark in each.remarks),
+        tuple(f"{', '.join(codes)}: {remark}." for remark, codes in _remarked(found).items()),
     )
+
+
+def _remarked(found: Eligibility) -> dict[str, list[str]]:
+    """Each remark with the criteria that it is on."""
+    remarked: dict[str, list[str]] = {}
+    for each in found.criteria:
+        for remark in each.remarks:
+            remarked.setdefault(remark, []).append(each.criterion)
+    return remarked
 
 
 def _rows(each: Criterion) -> Iterator[tuple[str, ...]]:

@@ -28,7 +28,7 @@ from tests.pipeline.promise import (
     versions,
 )
 
-OUTCOMES = 21
+OUTCOMES = 22
 """Of one child."""
 THEIRS = {"valueQuantity": {"value": 9, "unit": "{score}"}}
 """What somebody writes into an ESSDAI of 3."""

@@ -13,7 +13,7 @@ from tests.cli.folders import DAY, command, lines, said, two_sources
 
 @pytest.fixture(scope="module")
 def with_queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of eleven participants, two of whom raise queries."""
+    """A study of eleven participants, some of whom raise queries."""
     home = tmp_path_factory.mktemp("queries")
     assert command("run", two_sources(home, 11), *DAY).exit_code == 1
     return home
@@ -46,7 +46,9 @@ def test_queries_keep_their_ids_and_are_resolved(with_queries: Path) -> None:
     assert "conflicting-values" in result.stdout
     found = json.loads(command("queries", with_queries, "--json").stdout)
     assert {(each["subject"], each["kind"]) for each in found} == {
-        ("JSS-10", "conflicting-values"), ("JSS-10", "not-final"), ("JSS-11", "invalid-level"),
+        ("JSS-02", "dosing-deviation"), ("JSS-03", "dosing-deviation"), ("JSS-06", "consents-disagree"),
+        ("JSS-08", "contradiction"), ("JSS-08", "not-confirmed"), ("JSS-10", "conflicting-values"),
+        ("JSS-10", "not-final"), ("JSS-11", "invalid-level"), ("JSS-11", "no-date"),
     }  # fmt: skip
     assert all(each["resolved"] is None and each["first_seen"] and each["sources"] for each in found)
 
@@ -66,8 +68,10 @@ def test_a_resolved_query_is_listed_only_with_all(tmp_path: Path) -> None:
     assert [each["kind"] for each in everything if each["resolved"]] == ["not-final"]
 
 
-def test_no_query_is_exit_0(done_once: Path) -> None:
-    result = command("queries", done_once)
+def test_no_query_is_exit_0(tmp_path: Path) -> None:
+    two_sources(tmp_path, 1)
+    assert command("run", tmp_path, *DAY).exit_code == 0
+    result = command("queries", tmp_path)
     assert (result.exit_code, result.stdout.strip()) == (0, "Data queries: none.")
 
 
@@ -188,8 +192,8 @@ def test_the_record_of_every_run(study: Path) -> None:
     table = said(command("runs", study), 0)
     assert table == ""
     found = json.loads(command("runs", study, "--json").stdout)
-    assert [each["summary"]["pushed"]["created"] for each in found] == [63, 0]
-    assert [each["summary"]["pushed"]["unchanged"] for each in found] == [0, 63]
+    assert [each["summary"]["pushed"]["created"] for each in found] == [66, 0]
+    assert [each["summary"]["pushed"]["unchanged"] for each in found] == [0, 66]
     for each in found:
         assert each["finished"] > each["started"]
         assert {"user", "software", "study", "protocol", "mappings", "as_of"} <= set(each["about"])
@@ -202,6 +206,6 @@ def test_a_push_leaves_an_audit_event_where_the_study_asks_for_it(study: Path) -
     assert command("run", study, *DAY).exit_code == 1
     (event,) = lines(study / "again" / "AuditEvent.ndjson")
     AuditEvent.model_validate(event)
-    assert event["outcomeDesc"] == "63 outcomes written, 0 in conflict"
+    assert event["outcomeDesc"] == "66 outcomes written, 0 in conflict"
     command("run", study, *DAY)
     assert len(lines(study / "again" / "AuditEvent.ndjson")) == 1

@@ -31,10 +31,10 @@ def _answer(study: Path, outcome: str) -> str:
 def test_the_tables_of_a_run(study: Path) -> None:
     result = command("run", study, *DAY)
     assert result.exit_code == 1, result.stderr
-    for part in ("Pulled", "Unknown codes", "XJ9907", "Data queries: none.", "Participants", "Response rate"):
+    for part in ("Pulled", "Unknown codes", "XJ9907", "E10 is not met", "Participants", "Response rate"):
         assert part in result.stdout
     assert "\x1b" not in result.stdout
-    assert "0 new, 0 rewritten, 0 retracted; 63 unchanged" in result.stdout
+    assert "0 new, 0 rewritten, 0 retracted; 66 unchanged" in result.stdout
 
 
 def test_a_run_as_json(study: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_run_as_json(study: Path) -> None:
         }
     ]  # fmt: skip
     assert [each["response"] for each in found["participants"]] == ["responder"] * 3
-    assert found["pushed"]["unchanged"] == 63
+    assert found["pushed"]["unchanged"] == 66
     assert found["rates"]["response"][0]["responders"] == 3
 
 
@@ -77,8 +77,11 @@ def test_what_changes_at_the_source_is_rewritten_and_nothing_else(study: Path) -
     assert new != old
     path.write_text(text.replace(old, new), encoding="utf-8")
     found = _json("run", study, *DAY, code=1)
-    assert sorted(found["pushed"]["updated"]) == ["JSS-01 response week-28", "JSS-01 star week-28"]
-    assert found["pushed"]["unchanged"] == 61
+    # The ESSDAI holds the level that this IgG proposes.
+    assert sorted(found["pushed"]["updated"]) == [
+        "JSS-01 essdai week-28", "JSS-01 response week-28", "JSS-01 star week-28",
+    ]  # fmt: skip
+    assert found["pushed"]["unchanged"] == 63
     assert _answer(study, "response") == "non-responder"
 
 
@@ -87,14 +90,14 @@ def test_the_steps_one_by_one_are_the_run(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study, other, ignore=shutil.ignore_patterns("study.sqlite*", "outcomes"))
     assert command("pull", other).exit_code == 0
     scored = _json("score", other, *DAY, code=1)
-    assert scored["outcomes"] == {"changed": 63, "gone": 0}
+    assert scored["outcomes"] == {"changed": 66, "gone": 0}
     assert not (other / "outcomes").exists()
     bundle = _json("push", other, "--dry-run", code=0)
     assert bundle["type"] == "transaction"
-    assert len(bundle["entry"]) == 2 * 63
+    assert len(bundle["entry"]) == 2 * 66
     assert not (other / "outcomes").exists()
     pushed = _json("push", other, code=0)["pushed"]
-    assert len(pushed["created"]) == 63
+    assert len(pushed["created"]) == 66
     of_steps = {each["id"]: each["code"] for each in lines(other / "outcomes" / "Observation.ndjson")}
     of_run = {each["id"]: each["code"] for each in lines(study / "outcomes" / "Observation.ndjson")}
     assert of_steps == of_run
@@ -119,12 +122,12 @@ def test_a_folder_without_a_study_file(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(here)
     found = _json("run", "../export", *DAY, code=0)
     assert [each["subject"] for each in found["participants"]] == ["JSS-01", "JSS-02", "JSS-03"]
-    assert len(found["pushed"]["created"]) == 63
+    assert len(found["pushed"]["created"]) == 66
     assert sorted(path.name for path in here.iterdir() if "sqlite-" not in path.name) == [
         "outcomes", "study.sqlite",
     ]  # fmt: skip
     assert not (folder / "study.toml").exists()
-    assert _json("run", "../export", *DAY, code=0)["pushed"]["unchanged"] == 63
+    assert _json("run", "../export", *DAY, code=0)["pushed"]["unchanged"] == 66
     explained = _json("explain", "JSS-01", "essdai-change", "../export", code=0)
     assert explained[0]["number"] == -9
 

@@ -37,8 +37,8 @@ def test_what_is_generated_is_not_stale(name: str) -> None:
 @pytest.mark.parametrize(
     ("heading", "told"),
     [
-        ("The first run", ("XJ9907", "no-unit", "refused", "not due", "315 new", "exit code 1")),
-        ("Once more", ("0 new, 0 rewritten, 0 retracted; 315 unchanged",)),
+        ("The first run", ("XJ9907", "no-unit", "refused", "not due", "330 new", "exit code 1")),
+        ("Once more", ("0 new, 0 rewritten, 0 retracted; 330 unchanged",)),
         ("A result is corrected", ("1 new or changed", "2 rewritten", "JSS-01 star", "JSS-01 response")),
         ("Why?", ("18.2 g/L ← hospital: ", "B-cell activity: no", "also:")),
         ("A data query is answered", ("2 rewritten", "Q-")),

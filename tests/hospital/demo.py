@@ -75,7 +75,7 @@ def tell(base: str, home: Path) -> None:
     command(run, home, expect=FINDINGS)
     first, proofs = outcomes(base), provenances(base)
     check(len(proofs) == len(first), f"{len(proofs)} Provenances stand there for {len(first)} outcomes")
-    check(len(first) == 15 * 21, f"{len(first)} outcomes stand on the server, not 15 × 21")
+    check(len(first) == 15 * 22, f"{len(first)} outcomes stand on the server, not 15 × 22")
 
     say("The same command again: nothing is written twice.")
     pushed_lines(command(run, home, expect=FINDINGS, quiet=True))

@@ -43,7 +43,7 @@ every_rung = pytest.mark.parametrize(
     indirect=True,
 )
 
-OUTCOMES = 21
+OUTCOMES = 22
 """Of one child."""
 OTHER = {"valueQuantity": {"value": 99, "unit": "{score}"}}
 """What somebody writes into a score."""

@@ -13,7 +13,7 @@ from tests import fault_proxy
 from tests.fault_proxy import OUTCOME, Exchange, Scenario, first_write
 from tests.pipeline.promise import Place, Trial, promise_holds
 
-OUTCOMES = 21
+OUTCOMES = 22
 
 # a rung of each kind: ids of ours, conditional creates, single requests without either
 pytestmark = pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_two_processes_with_one_workspace(server_base: str, tmp_path: Path, rung
         trial = Trial(tmp_path / "trial", target.address)
         reports = at_once(trial, trial)
         written = [each.written if isinstance(each, PushReport) else each for each in reports]
-        assert written in ([0, 21], [21, 0])
+        assert written in ([0, 22], [22, 0])
         promise_holds(server_base, trial.workspace)
 
 
@@ -77,7 +77,7 @@ def test_a_run_waits_for_another_and_then_says_so(
             trial.run()
         assert "Another run is using it" in fault.value.remedy
         with Workspace(trial.workspace) as looking:  # reading goes on
-            assert len(looking.outcomes()) == 21
+            assert len(looking.outcomes()) == 22
     trial.push()
     promise_holds(sekmet_base, trial.workspace)
 
@@ -110,7 +110,7 @@ def test_two_workspaces_where_the_server_chooses_ids(server_base: str, tmp_path:
             for each in outcomes_on(server_base, trial.tag)
             if each["status"] != "entered-in-error"
         )
-        assert (len(alive), set(alive.values())) == (21, {1})
+        assert (len(alive), set(alive.values())) == (22, {1})
         assert trial.push().written == other.push().written == 0
 
 
