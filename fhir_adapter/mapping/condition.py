@@ -33,6 +33,7 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
         codes = context.hospital.diagnoses(concept_of(resource, "code"))
     except UnknownCode as unknown:
         mapped.unknown_codes.append(unknown.code)
+        mapped.unread.append(context.origin.type)
         return mapped
     if not codes:
         return mapped

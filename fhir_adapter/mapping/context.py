@@ -41,7 +41,10 @@ class Context:
 
 @dataclass(slots=True)
 class Mapped:
-    """What came of one or many resources: facts by their kind, questions, and codes nobody knows."""
+    """What came of one or many resources: facts by their kind, questions, and codes nobody knows.
+
+    ``unread`` are the types of records of which it is not known what they are about.
+    """
 
     measurements: list[Measurement] = field(default_factory=list)
     doses: list[Dose] = field(default_factory=list)
@@ -54,6 +57,7 @@ class Mapped:
     statements: list[Statement] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     unknown_codes: list[Code] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
     def add(self, other: Mapped) -> None:
         """Take over everything of ``other``."""

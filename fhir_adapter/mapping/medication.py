@@ -64,6 +64,13 @@ def by_atc(code: str) -> str | None:
 
 def named(resource: Mapping[str, Any], medications: Named, context: Context, mapped: Mapped) -> str | None:
     """The drug of a resource; None where it is not used, or not known, which is filed."""
+    found = _named(resource, medications, context, mapped)
+    if found is None:
+        mapped.unread.append(context.origin.type)
+    return None if found == NOT_USED else found
+
+
+def _named(resource: Mapping[str, Any], medications: Named, context: Context, mapped: Mapped) -> str | None:
     concept = _concept(resource, medications, reference.base_of(context.origin.url))
     if concept is None:
         text = "The Medication that is referred to was not received, so the drug is not known."
@@ -72,7 +79,7 @@ def named(resource: Mapping[str, Any], medications: Named, context: Context, map
         mapped.queries.append(query(context, "", kind, text))
         return None
     try:
-        found = drug(concept, context.hospital)
+        return drug(concept, context.hospital)
     except UnknownCode as unknown:
         mapped.unknown_codes.append(unknown.code)
         return None
@@ -80,7 +87,6 @@ def named(resource: Mapping[str, Any], medications: Named, context: Context, map
         text = "The codes of this medication lead to different drugs."
         mapped.queries.append(query(context, "", QueryKind.AMBIGUOUS_CODE, text))
         return None
-    return None if found == NOT_USED else found
 
 
 def _concept(resource: Mapping[str, Any], medications: Named, base: str | None) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
-from fhir_adapter.conduct.record import Record
+from fhir_adapter.conduct.record import ORDERS, Record
 from fhir_adapter.mapping.context import Mapped
 from fhir_adapter.mapping.hospital import STUDY_TREATMENT
 from fhir_adapter.pipeline.pull import NOT_RECEIVED, history_of
@@ -56,7 +56,13 @@ def received(
 def record(
     study: Study, subject: Subject, found: Mapped, doses: tuple[Dose, ...], pulled: frozenset[str]
 ) -> Record:
-    """What is known of one participant; ``pulled`` is of ``received``."""
+    """What is known of one participant; ``pulled`` is of ``received``.
+
+    Records with a code that nobody knows may be what a criterion asks for: their silence says nothing.
+    """
+    unread = set(found.unread)
+    if unread & _OF_DRUGS:
+        unread |= _OF_DRUGS
     measurements = settled(found.measurements)
     return Record(
         subject,
@@ -74,8 +80,11 @@ def record(
             for each in measurements.get("focus-score", ())
             if each.usable and each.value is not None
         ),
-        pulled,
+        pulled - unread,
     )
+
+
+_OF_DRUGS = {"MedicationAdministration", *ORDERS}
 
 
 def questions(record: Record, found: Mapped) -> Iterator[Query]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.history import Agreement, Person
 from fhir_adapter.trial.types import Origin, QueryKind, Subject
 from fhir_adapter.workspace import Workspace
-from tests.fault_proxy import OUTCOME, Exchange, faithful
+from tests.fault_proxy import OUTCOME, Exchange, Scenario, faithful, faulty
 from tests.hospital import generator
 from tests.hospital.study import AS_OF, write_study
-from tests.pipeline.promise import Json, Place, Trial, call, place
+from tests.pipeline.promise import Json, call
+from tests.servers import running_sekmet
 
 STEPS = frozenset(("pull", "score"))
 OPEN = Verdict.UNDETERMINED
@@ -31,21 +33,25 @@ OPEN = Verdict.UNDETERMINED
 # ------------------------------------------------------------------------------------------- a server
 
 
-@pytest.fixture
-def source(server_base: str) -> Iterator[Place]:
-    with place(server_base, 1) as found:
-        yield found
+@dataclass
+class Source:
+    """A real server with two children's records, behind a proxy that behaves as ``meets`` says."""
+
+    base: str
+    study: Study
+    meets: Scenario = faithful
 
 
 @pytest.fixture
-def trial(source: Place, tmp_path: Path) -> Trial:
-    """Two children's trial whose records stand on the server; the ratings are left out."""
-    trial = Trial(tmp_path / "trial", "outcomes", participants=2, served_by=source.address)
-    generator.load(trial.sources["hospital"], source.base)
-    text = trial.path.read_text(encoding="utf-8")
-    before, _, rest = text.partition('[[source]]\nname = "ratings"')
-    trial.path.write_text(before + rest[rest.index("[target]") :], encoding="utf-8")
-    return trial
+def source(tmp_path: Path) -> Iterator[Source]:
+    with running_sekmet(tmp_path / "server") as base:
+        made = generator.hospital(participants=2)
+        generator.write_ndjson(made, tmp_path)
+        generator.load(made.sources["hospital"], base)
+        with faulty(base, lambda call: found.meets(call)) as proxy:
+            path = write_study(tmp_path, hospital=proxy.base, ratings="ratings", target="outcomes")
+            found = Source(base, read_study(path))
+            yield found
 
 
 def scored(study: Study, *, full: bool = False) -> Report:
@@ -68,7 +74,7 @@ def findings(report: Report) -> list[str]:
     return [finding.resource for each in report.pulled or () for finding in each.findings]
 
 
-def refusing(*types: str, announced: bool = True) -> Callable[[Exchange], None]:
+def refusing(*types: str, announced: bool = True) -> Scenario:
     def scenario(call: Exchange) -> None:
         if any(call.path.endswith(f"/{type}") for type in types):
             call.answer(404 if not announced else 403, OUTCOME)
@@ -83,47 +89,46 @@ def refusing(*types: str, announced: bool = True) -> Callable[[Exchange], None]:
     return scenario
 
 
-def test_a_refused_type_leaves_its_criteria_open(source: Place, trial: Trial) -> None:
+def test_a_refused_type_leaves_its_criteria_open(source: Source) -> None:
     """§14.14: without the records, nobody knows that there is none."""
-    assert verdicts(scored(trial.study), "E6", "E7", "E5d") == [Verdict.SATISFIED] * 3
+    assert verdicts(scored(source.study), "E6", "E7", "E5d") == [Verdict.SATISFIED] * 3
     source.meets = refusing("Condition", "Immunization")
-    (trial.workspace).unlink()
-    report = scored(trial.study)
+    source.study.workspace.unlink()
+    report = scored(source.study)
     assert verdicts(report, "E6", "E7", "E5d") == [OPEN] * 3
     assert sorted(findings(report)) == ["Condition", "Immunization"]
     source.meets = faithful
-    assert verdicts(scored(trial.study), "E6", "E7", "E5d") == [Verdict.SATISFIED] * 3
+    assert verdicts(scored(source.study), "E6", "E7", "E5d") == [Verdict.SATISFIED] * 3
 
 
-def test_a_type_that_a_server_does_not_know_is_no_finding_and_no_answer(source: Place, trial: Trial) -> None:
+def test_a_type_that_a_server_does_not_know_is_no_finding_and_no_answer(source: Source) -> None:
     source.meets = refusing("Condition", announced=False)
-    report = scored(trial.study)
+    report = scored(source.study)
     assert verdicts(report, "E6", "E5d") == [OPEN, Verdict.SATISFIED]
     assert findings(report) == []
 
 
-def test_the_history_is_pulled_by_what_changed(source: Place, trial: Trial) -> None:
-    first = scored(trial.study)
+def test_the_history_is_pulled_by_what_changed(source: Source) -> None:
+    first = scored(source.study)
     assert verdicts(first, "E7") == [Verdict.SATISFIED]
-    patient = trial.of("Patient")["id"]
     answer = call(
         "PUT",
         f"{source.base}/Condition/new",
         {
             "resourceType": "Condition",
             "id": "new",
-            "subject": {"reference": f"Patient/{patient}"},
+            "subject": {"reference": "Patient/pat-jss-01"},
             "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C91.0"}]},
             "onsetDateTime": "2020-03-01",
         },
     )
     assert answer.ok
-    second = scored(trial.study)
+    second = scored(source.study)
     assert second.pulled is not None
     assert second.pulled[0].new == 1
     assert verdicts(second, "E7") == [Verdict.VIOLATED]
     assert call("DELETE", f"{source.base}/Condition/new").ok
-    assert verdicts(scored(trial.study, full=True), "E7") == [Verdict.SATISFIED]
+    assert verdicts(scored(source.study, full=True), "E7") == [Verdict.SATISFIED]
 
 
 # ------------------------------------------------------------------------------------------- a folder
@@ -279,7 +284,11 @@ BOTH = {"rituximab", "belimumab"}
     ("stated", "found", "asked"),
     [
         ([agreement("a", "study-treatment")], [(BOTH, True)], []),
-        ([agreement("a", "rituximab"), agreement("b", "belimumab")], [({"rituximab"}, True), ({"belimumab"}, True)], []),
+        (
+            [agreement("a", "rituximab"), agreement("b", "belimumab")],
+            [({"rituximab"}, True), ({"belimumab"}, True)],
+            [],
+        ),
         (
             [agreement("a", "study-treatment"), agreement("a", "belimumab", given=False)],
             [({"rituximab"}, True), ({"belimumab"}, False)],
@@ -296,7 +305,7 @@ BOTH = {"rituximab", "belimumab"}
             [],
         ),
     ],
-)  # fmt: skip
+)
 def test_consents(
     home: Path,
     stated: list[Agreement],
@@ -315,5 +324,5 @@ def test_the_workspace_says_when_a_type_was_received(home: Path) -> None:
         cursor = workspace.cursor("hospital", "Condition")
         assert workspace.cursor("ratings", "Condition") is None
     assert cursor is not None
-    assert cursor.patients == {"pat-jss-01", "pat-jss-02"}
+    assert cursor.patients == {"pat-jss-01", "pat-jss-02", "pat-jss-s1"}
     assert cursor.since <= datetime.now(UTC)
