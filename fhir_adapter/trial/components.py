@@ -121,7 +121,7 @@ COMPONENTS: Mapping[str, str] = {
     **{f"deviation-{kind}": words for kind, words in DEVIATIONS.items()},
     **{f"{drug}-doses": f"Doses of {name} given" for drug, name in STUDY_DRUGS.items()},
     **{name: f"Day of {dose}" for name, dose in _ANCHORS.items()},
-    **{f"last-visit-{name}": f"Day of the last visit from {dose} on" for name, dose in _ANCHORS.items()},
+    **{f"last-visit-{name}": f"Last visit counted from {dose}" for name, dose in _ANCHORS.items()},
     **{
         f"upkeep-due-{number}": f"Planned day of dose {number} of the drug that follows"
         for number in range(1, MOST_UPKEEP_DUE + 1)
