@@ -57,4 +57,4 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
     if rule:
         render.table(eligibility.counts_table(criteria))
     if treated:
-        render.table(dosing.table(treated))
+        render.table(dosing.table(treated, depletion=opened.conduct.depletion is not None))

@@ -28,7 +28,10 @@ class Deviating:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """The treatment of one participant; ``unusual`` are doses far from what is usual, a warning only."""
+    """The treatment of one participant; ``unusual`` are doses far from what is usual, a warning only.
+
+    ``said`` are the deviations in few words: gates that cannot be judged are one line for all doses.
+    """
 
     subject: str
     course: int
@@ -37,6 +40,7 @@ class Treatment:
     depleted_on: date | None
     deviations: tuple[Deviating, ...]
     unusual: tuple[str, ...]
+    said: tuple[str, ...]
 
 
 def treatments(everybody: Iterable[Conduct]) -> list[Treatment]:
@@ -56,23 +60,25 @@ def treatments(everybody: Iterable[Conduct]) -> list[Treatment]:
                 for one in each.dosing.deviations
             ),
             tuple(map(words.amount, each.unusual)),
+            tuple(words.deviations(each.dosing.deviations)),
         )
         for each in sorted(everybody, key=lambda one: one.subject)
         if each.dosing and (each.dosing.course or each.dosing.upkeep or each.dosing.deviations)
     ]  # fmt: skip
 
 
-def table(found: list[Treatment]) -> Table:
-    """One row a participant, and a row for each further deviation."""
+def table(found: list[Treatment], *, depletion: bool) -> Table:
+    """One row a participant, and one for each further deviation; ``depletion`` says if the trial asks for it."""
     rows = []
     for each in found:
-        said = [*(one.text for one in each.deviations), *each.unusual] or ["none"]
+        said = [*each.said, *each.unusual] or ["none"]
         depleted = show.truth(each.depleted) + (f" ({each.depleted_on})" if each.depleted_on else "")
-        rows.append((each.subject, str(each.course), str(each.upkeep), depleted, said[0]))
-        rows += [("", "", "", "", more) for more in said[1:]]
+        counted = (each.subject, str(each.course), str(each.upkeep), *((depleted,) if depletion else ()))
+        rows.append((*counted, said[0]))
+        rows += [(*("" for _ in counted), more) for more in said[1:]]
     return Table(
         "Treatment and its deviations",
-        ("subject", "course", "upkeep", "depleted", "deviations"),
+        ("subject", "course", "upkeep", *(("depleted",) if depletion else ()), "deviations"),
         tuple(rows),
         ("Course and upkeep: doses given of the first drug and of the one that follows.",),
     )

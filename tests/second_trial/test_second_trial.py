@@ -200,6 +200,9 @@ def test_what_the_trial_does_not_plan_is_not_told(trial: Trial) -> None:
     for subject in PEOPLE:
         calendar = trial.written[(subject, "calendar", "study")]
         assert "depleted" not in {each["code"]["coding"][0]["code"] for each in calendar["component"]}
+    told = command("report", trial.home).stdout
+    assert "Treatment and its deviations" in told
+    assert "deplet" not in told
 
 
 def test_a_planned_dose_after_the_last_visit_is_none(trial: Trial) -> None:
