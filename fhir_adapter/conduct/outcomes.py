@@ -117,7 +117,7 @@ def _dosing(dosing: Dosing) -> Iterator[Component]:
                 f"deviation-{kind}",
                 number=Fraction(len(found)),
                 unit="{count}",
-                label="; ".join(map(words.deviation, found)),
+                label="; ".join(words.deviations(found)),
                 rests_on=unique(piece for each in found for piece in each.evidence),
             )
 

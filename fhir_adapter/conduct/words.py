@@ -35,6 +35,22 @@ def amount(each: Unusual) -> str:
     return f"{dose.drug} on {dose.day}{sent}: {'more' if each.more else 'less'} than usual"
 
 
+def deviations(found: Iterable[Deviation]) -> list[str]:
+    """Deviations in their order; those of a gate that cannot be judged are one line for all doses."""
+    said: list[str] = []
+    open_: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        if each.kind is DeviationKind.GATE_UNDETERMINED:
+            open_.setdefault((each.criterion, each.drug), []).append(str(each.number))
+        else:
+            said.append(deviation(each))
+    gates = (
+        f"{criterion} cannot be judged at {drug} {', '.join(doses)}"
+        for (criterion, drug), doses in open_.items()
+    )
+    return [*said, *gates]
+
+
 def deviation(each: Deviation) -> str:
     """A deviation with its dose, day and size."""
     size = each.size or 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 
-from fhir_adapter.conduct.answers import REMARKS, Verdict, verdict
+from fhir_adapter.conduct.answers import REMARKS, Answer, Verdict, verdict
 from fhir_adapter.conduct.names import CRITERIA, GATES, kinds
 from fhir_adapter.conduct.participant import Conduct
 from fhir_adapter.conduct.rules import EligibilityRule
@@ -56,13 +57,18 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many participants satisfy a criterion, violate it, or leave it open."""
+    """How many participants satisfy a criterion, violate it, or leave it open.
+
+    ``changes`` are those whose answer is another one under another reading of the sentence: reading →
+    participant → answer.
+    """
 
     criterion: str
     title: str
     satisfied: int
     violated: int
     undetermined: int
+    changes: Mapping[str, Mapping[str, str]]
 
 
 def eligibility(conduct: Conduct, who: Subject, rule: EligibilityRule) -> Eligibility:
@@ -108,14 +114,29 @@ def counts(everybody: Iterable[Conduct], rule: EligibilityRule) -> list[Count]:
     known = list(everybody)
     names = kinds(rule)
     return [
-        Count(code, CRITERIA[name], *(_count(known, code, each) for each in Verdict))
+        _counted(
+            code,
+            CRITERIA[name],
+            {each.subject: one for each in known for one in each.answers if one.criterion == code},
+        )
         for code, name in names.items()
     ]
 
 
-def _count(known: Iterable[Conduct], code: str, wanted: Verdict) -> int:
-    return sum(
-        answer.verdict is wanted for each in known for answer in each.answers if answer.criterion == code
+def _counted(code: str, title: str, by_subject: Mapping[str, Answer]) -> Count:
+    changes: dict[str, dict[str, str]] = {}
+    for subject, answer in sorted(by_subject.items()):
+        for reading, holds in answer.readings.items():
+            if holds is not answer.holds:
+                changes.setdefault(reading, {})[subject] = verdict(holds).value
+    verdicts = Counter(one.verdict for one in by_subject.values())
+    return Count(
+        code,
+        title,
+        verdicts[Verdict.SATISFIED],
+        verdicts[Verdict.VIOLATED],
+        verdicts[Verdict.UNDETERMINED],
+        changes,
     )
 
 
@@ -187,9 +208,20 @@ def counts_table(found: list[Count]) -> Table:
     """One row a criterion."""
     return Table(
         "Criteria of entry and gates",
-        ("criterion", "", "satisfied", "violated", "undetermined"),
+        ("criterion", "", "satisfied", "violated", "undetermined", "another reading changes"),
         tuple(
-            (each.criterion, each.title, str(each.satisfied), str(each.violated), str(each.undetermined))
+            (
+                each.criterion,
+                each.title,
+                str(each.satisfied),
+                str(each.violated),
+                str(each.undetermined),
+                "; ".join(
+                    f"{reading}: {', '.join(f'{one} ({answer})' for one, answer in changed.items())}"
+                    for reading, changed in each.changes.items()
+                )
+                or "nobody",
+            )
             for each in found
         ),
         ("`fhir-adapter eligibility SUBJECT` says why, and what is missing.",),
