@@ -44,7 +44,7 @@ def read(resource: Mapping[str, Any], conditions: Named, context: Context) -> Ma
     admitted = _admitted(resource, context, mapped)
     if admitted is False:
         return mapped
-    if status in _OVER:
+    if str(status) in _OVER:
         period = resource.get("period")
         period = period if isinstance(period, Mapping) else {}
         start, end = day(period.get("start"), context), day(period.get("end"), context)
@@ -120,7 +120,7 @@ def _reasons(
     # Behind a stated reason, a diagnosis leads only if its rank or role says so.
     alone = len(listed(resource, "diagnosis")) == 1 and not listed(resource, "reasonCode")
     for each in listed(resource, "diagnosis"):
-        roles = {coding.get("code") for coding in listed(concept_of(each, "use"), "coding")}
+        roles = {str(coding.get("code")) for coding in listed(concept_of(each, "use"), "coding")}
         ranked = each.get("rank") == 1 or bool(roles & {"AD", "CC"})
         leads = ranked or (alone and "rank" not in each and not roles & set(_LESSER))
         yield referred(each.get("condition")), leads

@@ -46,7 +46,7 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     except when.NoDate as fault:
         kind = QueryKind.NO_TIME_ZONE if isinstance(fault, when.NoTimeZone) else QueryKind.NO_DATE
         mapped.queries.append(query(context, drug, kind, "The administration has no date that can be read."))
-        if ordered and status in _STATUSES and status != "not-done":
+        if ordered and str(status) in _STATUSES and status != "not-done":
             order(resource, drug, Span(None, None, True), _dosages(resource), {}, context, mapped)
         return mapped
     known = _STATUSES.get(str(status))

@@ -37,7 +37,7 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     if drug is None or drug not in ORDERED:
         return mapped
     dosages = listed(resource, "dosageInstruction")
-    if status in _OVER:
+    if str(status) in _OVER:
         days = _days(resource, dosages, context, over=_OVER[str(status)])
     else:
         text = f"The order has {said_status(status, STATUSES)}; say whether the drug was taken, and when."

@@ -32,7 +32,7 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     drug = named(resource, medications, context, mapped)
     if drug is None or drug not in ORDERED:
         return mapped
-    if status in _OVER:
+    if str(status) in _OVER:
         period = resource.get("effectivePeriod")
         end = period.get("end") if isinstance(period, Mapping) else None
         start = day(when.started(resource, "effective"), context)

@@ -12,9 +12,17 @@ import pytest
 
 from fhir_adapter.exchange.resource import decode, encode
 from fhir_adapter.mapping import (
+    condition,
+    consent,
+    diagnostic_report,
+    encounter,
+    immunization,
     medication_administration,
+    medication_request,
+    medication_statement,
     observation,
     patient,
+    procedure,
     questionnaire_response,
     research_subject,
 )
@@ -25,7 +33,7 @@ from tests.hospital import generator
 from tests.mapping.build import Json, context, hospital, wired
 from tests.scores.build import ZONE
 
-MUTATIONS = 3_000
+MUTATIONS = 5_000
 JUNK: list[Any] = [
     None, True, 1, -5, 1e3, "", "x", "2024-13-45", "<",
     [], [1], [None], ["a", {}], {}, {"a": 1}, [{"code": 7}],
@@ -71,8 +79,25 @@ def read(resource: Json, folder: str) -> Mapped:
             return questionnaire_response.read(resource, known)
         case "MedicationAdministration":
             return medication_administration.read(resource, {}, known)
+        case "MedicationRequest":
+            return medication_request.read(resource, {}, {}, known)
+        case "MedicationStatement":
+            return medication_statement.read(resource, {}, {}, known)
+        case "Encounter":
+            return encounter.read(resource, {}, known)
+        case "Condition":
+            return condition.read(resource, known)
+        case "Immunization":
+            return immunization.read(resource, known)
+        case "Consent":
+            return consent.read(resource, known)
+        case "DiagnosticReport":
+            return diagnostic_report.read(resource, known)
+        case "Procedure":
+            return procedure.read(resource, known)
         case "Patient":
             patient.index([(resource, "")], known.hospital, "mrn")
+            return patient.read(resource, known)
         case "ResearchStudy":
             research_subject.study_names(resource)
         case "ResearchSubject":
@@ -114,7 +139,13 @@ def test_a_contained_medication_with_a_code_of_a_wrong_shape_is_unknown(code: ob
 
 
 @pytest.mark.parametrize("status", ["Zhang San", ["Zhang San"], {"a": "Zhang San"}, None, 7])
-@pytest.mark.parametrize("type", ["Observation", "QuestionnaireResponse", "MedicationAdministration"])
+@pytest.mark.parametrize(
+    "type",
+    [
+        "Observation", "QuestionnaireResponse", "MedicationAdministration", "MedicationRequest",
+        "MedicationStatement", "Encounter", "Consent", "Immunization",
+    ],
+)  # fmt: skip
 def test_a_status_that_fhir_does_not_have_is_not_quoted(type: str, status: object) -> None:
     resource = next(
         found
