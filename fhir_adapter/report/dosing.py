@@ -68,7 +68,7 @@ def treatments(everybody: Iterable[Conduct]) -> list[Treatment]:
 
 
 def table(found: list[Treatment], *, depletion: bool) -> Table:
-    """One row a participant, and one for each further deviation; ``depletion`` says if the trial asks for it."""
+    """One row a participant, and one for each further deviation; ``depletion``: if the trial asks for it."""
     rows = []
     for each in found:
         said = [*each.said, *each.unusual] or ["none"]
