@@ -9,6 +9,7 @@ information.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["bound_check", "check_coding", "in_value_set"]
 
 Check = Callable[[Any, Path, Run], None]
 
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UCUM = "http://unitsofmeasure.org"
 _LIMIT_SHOWN = 12
 
@@ -66,6 +68,10 @@ def in_value_set(run: Run, value_set: str, value: Any) -> Answer:
 def check_coding(value: dict[str, Any], path: Path, run: Run) -> None:
     """A Coding against its own code system. https://hl7.org/fhir/R4/datatypes.html#Coding"""
     system, code = value.get("system"), value.get("code")
+    if isinstance(system, str) and system and not _ABSOLUTE.match(system):
+        severity: Any = "warning" if path[1] == "coding" else "error"
+        run.say(severity, path, "coding-system", "system is a relative URL; expected an absolute one", "code-invalid")
+        return
     if not isinstance(code, str) or not isinstance(system, str) or not code:
         return
     memo = run.memo

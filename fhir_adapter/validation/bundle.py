@@ -43,7 +43,10 @@ def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None
     """§2.36.4: fullUrl is there where the resource has an identity, absolute, and consistent with type and id."""
     url, resource = entry.get("fullUrl"), entry.get("resource")
     if not isinstance(url, str):
-        if isinstance(resource, dict) and kind not in ("transaction", "batch", "transaction-response", "batch-response"):
+        answers = isinstance(kind, str) and kind.endswith("-response")
+        if isinstance(resource, dict) and not answers and any(_literal(one) for one in _all_references(resource)):
+            run.error(path, "full-url", "has references, and no fullUrl that they could be resolved by", "invalid")
+        elif isinstance(resource, dict) and kind not in ("transaction", "batch", "transaction-response", "batch-response"):
             if "_fullUrl" not in entry and not (kind == "searchset" and resource.get("resourceType") == "OperationOutcome"):
                 run.error(path, "full-url", "has no fullUrl, which is the identity of the resource", "invalid")
         return
@@ -157,13 +160,17 @@ def _orphans(scope: Scope, found: list[dict[str, Any]], run: Run) -> None:
             run.say("error" if is_document else "warning", (scope.path, "entry", index), "bundle-orphan", message)
 
 
+def _literal(reference: str) -> bool:
+    return not reference.startswith("#")
+
+
 def _all_references(value: Any) -> Iterator[str]:
     left = [value]
     while left:
         one = left.pop()
         if isinstance(one, dict):
             for name, item in one.items():
-                if name in ("reference", "uri", "valueUri", "valueUrl", "valueCanonical", "url") and isinstance(item, str):
+                if name == "reference" and isinstance(item, str):
                     yield item
                 elif isinstance(item, (dict, list)):
                     left.append(item)

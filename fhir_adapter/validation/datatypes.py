@@ -16,7 +16,7 @@ from typing import Any, Final
 from fhir_adapter.validation.run import Path, Run
 from fhir_adapter.validation.ucum import canonical
 
-__all__ = ["check_attachment", "check_identifier", "limits", "longest", "value_of"]
+__all__ = ["check_attachment", "check_identifier", "limits", "longest", "no_example", "value_of"]
 
 Check = Callable[[Any, Path, Run], None]
 
@@ -51,6 +51,12 @@ def check_identifier(value: Any, path: Path, run: Run) -> None:
             run.error(
                 path, "identifier-value", "system urn:ietf:rfc:3986 says that value is a full URI, and it is none", "value"
             )
+
+
+def no_example(value: Any, path: Path, run: Run) -> None:
+    """URLs of example.org lead nowhere; https://www.rfc-editor.org/rfc/rfc2606 keeps them for documentation."""
+    if not run.settings.examples and "example.org" in value:
+        run.error(path, "example-url", "is the URL of an example", "business-rule")
 
 
 def longest(limit: int) -> Check:

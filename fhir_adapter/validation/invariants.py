@@ -113,6 +113,8 @@ def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run) -
             message = f"the invariant's FHIRPath cannot be read: {fault}"
             run.error(path, rule.constraint.key, message, "exception")
         except FhirPathError as fault:
+            if any(issue.severity == "error" for issue in run.issues):
+                continue  # as a rule because of what is said already: a number where a text should be
             run.error(path, rule.constraint.key, f"the invariant cannot be evaluated here: {fault}", "exception")
 
 

@@ -115,10 +115,13 @@ def model(name: str) -> Model | None:
     if own is None:
         return None
     parents = {row["path"].rpartition(".")[0] for row in rows}
+    by_path = {row["path"]: row for row in rows}
     elements: dict[str, Element] = {}
     keys: dict[str, tuple[Element, TypeRef]] = {}
     for row in below:
-        element = _element(row, row["path"] in parents)
+        # An element that is described elsewhere keeps the rules that are stated there.
+        described = by_path.get(row.get("contentReference", "").partition("#")[2], {})
+        element = _element(row, row["path"] in parents, constraints_of(row) + constraints_of(described))
         elements[element.name] = element
         for type in element.types:
             keys[element.key(type.code)] = (element, type)
@@ -128,7 +131,7 @@ def model(name: str) -> Model | None:
     )
 
 
-def _element(row: Mapping[str, Any], has_children: bool) -> Element:
+def _element(row: Mapping[str, Any], has_children: bool, constraints: tuple[Constraint, ...]) -> Element:
     name = row["path"].rpartition(".")[2]
     most = None if row["max"] == "*" else int(row["max"])
     base = row.get("base", row)["max"]
@@ -141,7 +144,7 @@ def _element(row: Mapping[str, Any], has_children: bool) -> Element:
         repeats=base not in ("0", "1"),
         types=types_of(row, has_children),
         binding=_binding(row),
-        constraints=constraints_of(row),
+        constraints=constraints,
         definition=row,
     )
 

@@ -138,6 +138,8 @@ def _field(holder: str, holder_kind: str, element: Element, type: TypeRef, key: 
         ok, kind = FORMS[type.code], type.code
         if key == "id" and holder_kind == "resource":
             ok, kind = FORMS["id"], "id"
+        if kind == "url":
+            checks = (*checks, datatypes.no_example)
         if key == "id" and holder_kind != "resource":
             checks = (*checks, _unique)
         limit = element.definition.get("maxLength")

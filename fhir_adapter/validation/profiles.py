@@ -19,6 +19,7 @@ from fhir_adapter.validation.model import Binding, Element, TypeRef, constraints
 from fhir_adapter.validation.primitives import FORMS
 from fhir_adapter.validation.references import Target, target_checks
 from fhir_adapter.validation.run import Path, Run, Scope
+from fhir_adapter.validation.terminology import members
 from fhir_adapter.validation.tree import Node, build
 from fhir_adapter.validation.values import fixed_check, pattern_check
 
@@ -27,6 +28,9 @@ __all__ = ["Item", "ProfilePlan", "conforms_resource", "conforms_to", "plan_of",
 Check = Callable[[Any, Path, Run], None]
 
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
+
+
+_WITH_UNIT: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration", "code", "string"})
 
 
 class Item(NamedTuple):
@@ -83,7 +87,7 @@ def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
     cache = definitions.cache("profiles")
     if url not in cache:
         found = definitions.get("StructureDefinition", url.partition("#")[0])
-        if found is None or found.get("derivation") != "constraint":
+        if found is None or found.get("url") == f"{_BASE}{found.get('type')}":
             cache[url] = None
         else:
             # A profile may lead back to itself: whoever asks meanwhile is given what waits for the rest.
@@ -258,7 +262,9 @@ def item_checks(definitions: Definitions, node: Node, element: Element) -> tuple
     if bound and bound.get("valueSet"):
         binding = Binding(bound.get("strength", "example"), bound["valueSet"], bound.get("max") or "")
         if element.binding is None or binding != element.binding:
-            by_type = {code: check for code in codes if (check := bound_check(binding, code)) is not None}
+            # Units bind what has a unit, and not the other types of a choice.
+            bound_codes = codes & _WITH_UNIT if element.choice and _only_units(definitions, binding) else codes
+            by_type = {code: check for code in bound_codes if (check := bound_check(binding, code)) is not None}
             if by_type:
                 found.append(_of_type(by_type))
     inherited = {rule.key for rule in element.constraints} | _keys_of_types(types)
@@ -287,6 +293,11 @@ def item_checks(definitions: Definitions, node: Node, element: Element) -> tuple
         if kept:
             found.append(_inside(kept))
     return tuple(found)
+
+
+def _only_units(definitions: Definitions, binding: Binding) -> bool:
+    found = members(definitions, binding.value_set)
+    return found is not None and not found.open and found.listed.keys() == {"http://unitsofmeasure.org"}
 
 
 def _keys_of_types(types: tuple[TypeRef, ...]) -> set[str]:

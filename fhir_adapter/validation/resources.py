@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from fhir_adapter.validation import bundle, contained, questionnaire
+from fhir_adapter.validation import bundle, conformance, contained, measure, questionnaire
 from fhir_adapter.validation.issue import suggestion
 from fhir_adapter.validation.model import is_resource, resource_types
 from fhir_adapter.validation.plan import plan
@@ -18,25 +19,50 @@ __all__ = ["check", "check_inner"]
 
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
+_TAG: Final = re.compile(r"<[A-Za-z!/]")
+
 # Resources of which R4 says more than their elements and invariants do.
 _OF_KIND: Final[dict[str, Callable[[Scope, Run], None]]] = {
     "Bundle": bundle.check,
+    "CapabilityStatement": conformance.check_capabilities,
+    "CodeSystem": conformance.check_code_system,
+    "Measure": measure.check_measure,
+    "MeasureReport": measure.check_report,
     "QuestionnaireResponse": questionnaire.check,
+    "SearchParameter": conformance.check_search_parameter,
+    "StructureDefinition": conformance.check_structure,
 }
 
 
 def check(run: Run, value: Any, path: Path, profiles: Sequence[str] = ()) -> None:
     """The outermost resource, against R4, the profiles that it names, and ``profiles``."""
     _check(run, value, path, "root", None, profiles)
+    if not run.settings.html:
+        _no_tags(value, path, run)
 
 
 def check_inner(run: Run, value: Any, path: Path, role: str) -> None:
     """A resource inside the one that is being checked."""
+    if role == "contained" and not run.settings.contained:
+        return
     outer = run.scope
     try:
         _check(run, value, path, role, outer, ())
     finally:
         run.scope = outer
+
+
+def _no_tags(value: Any, path: Path, run: Run) -> None:
+    """Strings that hold tags of HTML, narratives apart. https://hl7.org/fhir/R4/security.html#narrative"""
+    left = [(value, path)]
+    while left:
+        one, here = left.pop()
+        if isinstance(one, dict):
+            left += [(item, (here, name, -1)) for name, item in one.items() if name != "div"]
+        elif isinstance(one, list):
+            left += [(item, (here[0], here[1], index)) for index, item in enumerate(one)]
+        elif isinstance(one, str) and _TAG.search(one):
+            run.error(here, "html", "holds what looks like a tag of HTML", "invalid")
 
 
 def _check(run: Run, value: Any, path: Path, role: str, outer: Scope | None, profiles: Sequence[str]) -> None:
@@ -46,7 +72,7 @@ def _check(run: Run, value: Any, path: Path, role: str, outer: Scope | None, pro
         return
     scope = run.scope = Scope(value, kind, path, outer, role)
     plan(kind).check(value, path, run)
-    if "contained" in value:
+    if "contained" in value and run.settings.contained:
         contained.check(scope, run)
     of_kind = _OF_KIND.get(kind)
     if of_kind is not None:

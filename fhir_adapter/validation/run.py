@@ -28,12 +28,16 @@ class Settings:
     ``fetch``: finds the resource that a reference outside leads to, if it can; without it references that
     leave the resource or Bundle are checked for their form alone.
     ``examples``: whether URLs of example.org and acme.com may stand for what need not exist.
+    ``html``: whether strings may hold what looks like tags of HTML, which some programs would show as such.
+    ``contained``: whether contained resources are looked into.
     """
 
     best_practice: bool = False
     rest_references: bool = False
     fetch: Callable[[str], Mapping[str, Any] | None] | None = None
     examples: bool = True
+    html: bool = True
+    contained: bool = True
 
 
 class Scope(NamedTuple):

@@ -79,6 +79,8 @@ def load(text: bytes) -> Document:
         text = text[len(_MARK) :]
     if text.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _unread("", 0, "is UTF-16: JSON must be UTF-8", issues)
+    if text.startswith(b"\x1f\x8b"):
+        return _unread("", 0, "is packed with gzip: unpack it first", issues)
     try:
         words = text.decode()
     except UnicodeDecodeError as fault:

@@ -89,6 +89,8 @@ def settings(base: Path, entry: Mapping[str, Any]) -> Settings:
         fetch=led_to.get if "validateReference" in given else None,
         rest_references=bool(given.get("assumeValidRestReferences")),
         best_practice=str(given.get("best-practice", "")).lower() not in ("", "ignore", "hint", "warning"),
+        html=not (given.get("security-checks") or given.get("noHtmlInMarkdown")),
+        contained=given.get("validateContains") != "IGNORE",
         examples=given.get("examples", True) is not False,
     )
 

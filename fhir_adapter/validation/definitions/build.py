@@ -28,7 +28,8 @@ _FURTHER: Final = (
     "profile/profiles-others.xml", "extension/extension-definitions.xml", "valueset/valuesets.xml",
     "valueset/v2-tables.xml", "valueset/v3-codesystems.xml",
 )  # fmt: skip
-_KINDS: Final = ("StructureDefinition", "ValueSet", "CodeSystem")
+_SEARCHES: Final = "sp/search-parameters.json"
+_KINDS: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "SearchParameter")
 
 
 def build(source: Path) -> bytes:
@@ -59,6 +60,8 @@ def _of_jar(source: Path) -> Iterator[dict[str, Any]]:
             for resource in xml.entries(jar.read(_FOLDER + name)):
                 if resource.tag.endswith(_KINDS):
                     yield xml.to_json(resource, shapes)
+        for entry in msgspec.json.decode(jar.read(_FOLDER + _SEARCHES))["entry"]:
+            yield entry["resource"]
 
 
 def _of_package(source: Path) -> Iterator[dict[str, Any]]:

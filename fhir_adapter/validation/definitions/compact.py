@@ -1,4 +1,4 @@
-"""What validation needs of a StructureDefinition, ValueSet or CodeSystem, without the rest.
+"""What validation needs of a StructureDefinition, ValueSet, CodeSystem or SearchParameter, without the rest.
 
 The same for HL7's own definitions, which are kept so in the file that ships, and for those of packages.
 """
@@ -165,8 +165,14 @@ def _concepts(holder: dict[str, Any], parent: str) -> Iterator[tuple[str, list[A
         yield from _concepts(concept, code)
 
 
+def _search_parameter(resource: dict[str, Any]) -> dict[str, Any]:
+    names = ("resourceType", "url", "version", "code", "base", "type")
+    return {name: resource[name] for name in names if name in resource}
+
+
 _MADE: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "StructureDefinition": _structure,
     "ValueSet": _value_set,
     "CodeSystem": _code_system,
+    "SearchParameter": _search_parameter,
 }
