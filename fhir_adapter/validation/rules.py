@@ -17,7 +17,7 @@ _SHOWN = 5
 
 @cache
 def own_rules() -> dict[str, dict[str, str]]:
-    """The rules that are no invariants: name → ``asks``, what it asks for, and ``see``, where FHIR says so."""
+    """The rules that are no invariants: name → ``asks``, what it wants, and ``see``, where FHIR says so."""
     return tomllib.loads(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
 
 

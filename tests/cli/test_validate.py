@@ -1,24 +1,33 @@
-"""``validate``: what is said of each file, and the exit codes."""
+"""``validate``: what is said of each file, in each form, and the exit codes."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
 
 from fhir_adapter.cli.main import cli
-from fhir_adapter.validation import NOT_CHECKED
+from fhir_adapter.pipeline import validate as step
+from fhir_adapter.shipped import PROFILES
+from fhir_adapter.validation import NOT_CHECKED, validate
 
 GOOD = '{"resourceType": "Patient", "id": "p1", "gender": "female"}'
 BAD = '{"resourceType": "Patient", "id": "p2", "gender": "lady"}'
+"""``gender`` begins at column 41; the code is none of R4's."""
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["validate", *map(str, arguments)])
+def run(*arguments: object, input: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, ["validate", *map(str, arguments)], input=input)
 
 
 def put(folder: Path, name: str, content: str | bytes) -> Path:
@@ -29,7 +38,7 @@ def put(folder: Path, name: str, content: str | bytes) -> Path:
 
 def test_nothing_found(tmp_path: Path) -> None:
     result = run(put(tmp_path, "p.json", GOOD))
-    assert (result.exit_code, result.stdout) == (0, "1 resource in 1 file: 0 findings.\n")
+    assert (result.exit_code, result.stdout) == (0, "1 resource in 1 file: nothing found.\n")
 
 
 def test_it_says_what_it_does_not_check(tmp_path: Path) -> None:
@@ -37,96 +46,365 @@ def test_it_says_what_it_does_not_check(tmp_path: Path) -> None:
     assert all(phrase in result.stderr for phrase in NOT_CHECKED)
 
 
-def test_a_finding_names_file_line_resource_and_element(tmp_path: Path) -> None:
+def test_a_finding_names_file_line_column_resource_element_and_rule(tmp_path: Path) -> None:
     path = put(tmp_path, "p.ndjson", f"{GOOD}\n\n{BAD}\n")
     result = run(path)
     assert result.exit_code == 1
-    assert result.stdout.splitlines() == [
-        f"{path}:3: Patient/p2: Patient.gender: must be one of R4's codes:"
-        " male, female, other, unknown [code]",
-        "2 resources in 1 file: 1 finding.",
-    ]
+    finding, last = result.stdout.splitlines()
+    assert finding.startswith(f"{path}:3:41: Patient/p2: Patient.gender: ")
+    assert finding.endswith(" [binding]")
+    assert last == "2 resources in 1 file: 1 error."
 
 
-def test_json_for_machines(tmp_path: Path) -> None:
-    path = put(tmp_path, "p.ndjson", f"{GOOD}\n{BAD}\n")
-    result = run("--json", path)
-    answer = json.loads(result.stdout)
-    assert result.exit_code == 1
-    assert (answer["files"], answer["resources"], answer["not_checked"]) == (1, 2, list(NOT_CHECKED))
-    assert answer["findings"] == [
-        {
-            "file": str(path),
-            "line": 2,
-            "resource": "Patient/p2",
-            "severity": "error",
-            "expression": "Patient.gender",
-            "rule": "code",
-            "message": "must be one of R4's codes: male, female, other, unknown",
-        }
-    ]
+def test_a_slip_of_a_code_is_guessed(tmp_path: Path) -> None:
+    result = run(put(tmp_path, "p.json", GOOD.replace("female", "femal")))
+    assert 'Did you mean "female"?' in result.stdout
 
 
-def test_the_entry_of_a_bundle_is_named(tmp_path: Path) -> None:
-    entry = f'[{{"resource": {GOOD}}}, {{"resource": {BAD}}}]'
-    result = run(
-        put(tmp_path, "b.json", f'{{"resourceType": "Bundle", "type": "collection", "entry": {entry}}}')
+def test_the_entry_of_a_bundle_is_named_where_it_stands(tmp_path: Path) -> None:
+    text = (
+        '{"resourceType": "Bundle", "type": "collection", "entry": [\n'
+        f'{{"fullUrl": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "resource": {GOOD}}},\n'
+        '{"fullUrl": "urn:uuid:8a5c9e5b-9d64-4d6e-8f0f-1b1f8f6f2f60",\n'
+        f'"resource": {BAD}}}]}}'
     )
-    assert ":1: Patient/p2: Bundle.entry[1].resource.gender: " in result.stdout
+    result = run(put(tmp_path, "b.json", text))
+    # "resource": is 12 characters, and gender is the 41st of what follows.
+    assert ":4:53: Patient/p2: Bundle.entry[1].resource.gender: " in result.stdout
 
 
 def test_a_folder_and_a_packed_file(tmp_path: Path) -> None:
     put(tmp_path, "a.json", GOOD)
     put(tmp_path, "b.ndjson.gz", gzip.compress(f"{GOOD}\n{BAD}\n".encode()))
+    put(tmp_path, "c.json.gz", gzip.compress(BAD.encode()))
     put(tmp_path, "package.json", "{}")
     put(tmp_path, ".index.json", "{}")
     put(tmp_path, "notes.txt", "…")
     result = run(tmp_path)
     assert result.exit_code == 1
-    assert "b.ndjson.gz:2: Patient/p2" in result.stdout
-    assert result.stdout.endswith("3 resources in 2 files: 1 finding.\n")
+    assert "b.ndjson.gz:2:41: Patient/p2" in result.stdout
+    assert "c.json.gz:1:41: Patient/p2" in result.stdout
+    assert result.stdout.endswith("4 resources in 3 files: 2 errors.\n")
+
+
+def test_a_packed_file_is_known_by_its_bytes(tmp_path: Path) -> None:
+    result = run(put(tmp_path, "a.json", gzip.compress(BAD.encode())))
+    assert "a.json:1:41: Patient/p2" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "count"),
+    [
+        (BAD, "<stdin>:1:41: Patient/p2", "1 resource in"),
+        (f"{GOOD}\n{BAD}\n", "<stdin>:2:41: Patient/p2", "2 resources in"),
+        (json.dumps(json.loads(BAD), indent=1), "<stdin>:4:2: Patient/p2", "1 resource in"),
+    ],
+)
+def test_standard_input(text: str, place: str, count: str) -> None:
+    result = run("-", input=text)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(place)
+    assert count in result.stdout
+
+
+# --- What can be asked for ---
+
+WARNED = (
+    '{"resourceType": "Patient", "id": "p3", "maritalStatus": {"coding": [{"system": "%s", "code": "X"}]}}'
+)
+"""A code outside an extensible value set, in a code system that has no such code."""
+WARNED %= "urn:example:marital-status"
+
+
+def test_severity(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.ndjson", f"{BAD}\n{WARNED}\n")
+    everything, some, errors = (run("--severity", one, path) for one in ("information", "warning", "error"))
+    assert errors.stdout.endswith("2 resources in 1 file: 1 error.\n")
+    assert "1 error, 1 warning" in some.stdout
+    assert ": Patient/p3: Patient.maritalStatus" in some.stdout
+    assert "[warning, " in some.stdout
+    assert len(everything.stdout.splitlines()) >= len(some.stdout.splitlines())
+    alone = put(tmp_path, "w.json", WARNED)
+    assert (run(alone).exit_code, run("--severity", "error", alone).exit_code) == (1, 0)
+
+
+def profile(url: str = "http://example.org/fhir/StructureDefinition/named", **more: Any) -> dict[str, Any]:
+    """A profile of Patient that asks for a name."""
+    return {
+        "resourceType": "StructureDefinition",
+        "url": url,
+        "name": "Named",
+        "status": "active",
+        "fhirVersion": "4.0.1",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Patient",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "derivation": "constraint",
+        "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "min": 1}]},
+        **more,
+    }
+
+
+def package(folder: Path, *resources: dict[str, Any]) -> Path:
+    folder.mkdir()
+    for number, resource in enumerate(resources):
+        put(folder, f"{number}.json", json.dumps(resource))
+    return folder
+
+
+def packed(path: Path, *resources: dict[str, Any]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for number, resource in enumerate(resources):
+            text = json.dumps(resource).encode()
+            member = tarfile.TarInfo(f"package/{number}.json")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    return path
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_profile_of_a_package(tmp_path: Path, jobs: int) -> None:
+    file, url = put(tmp_path, "p.json", GOOD), profile()["url"]
+    for given in (package(tmp_path / "folder", profile()), packed(tmp_path / "named.tgz", profile())):
+        result = run("--package", given, "--profile", url, "--jobs", jobs, file)
+        assert result.exit_code == 1
+        assert f"{file}:1:1: Patient/p1: Patient: " in result.stdout
+        assert "name" in result.stdout
+        assert "[cardinality]" in result.stdout
+
+
+def test_a_profile_that_the_resource_names(tmp_path: Path) -> None:
+    text = GOOD.replace('"id"', f'"meta": {{"profile": ["{profile()["url"]}"]}}, "id"')
+    file = put(tmp_path, "p.json", text)
+    result = run("--package", package(tmp_path / "folder", profile()), file)
+    assert (result.exit_code, "[cardinality]" in result.stdout) == (1, True)
+    assert profile()["url"] in run(file).stdout
+
+
+def test_two_packages_and_this_projects_own(tmp_path: Path) -> None:
+    other = profile("http://example.org/fhir/StructureDefinition/other", baseDefinition=profile()["url"])
+    first, second = package(tmp_path / "a", profile()), package(tmp_path / "b", other)
+    file = put(tmp_path, "p.json", GOOD)
+    result = run("--package", first, "--package", second, "--profile", other["url"], file)
+    assert "[cardinality]" in result.stdout
+    ours = sorted(PROFILES.glob("StructureDefinition-*.json"))[0]
+    url = json.loads(ours.read_text())["url"]
+    assert "is for" in run("--profile", url, file).stdout
+
+
+def test_a_profile_that_is_missing_is_named(tmp_path: Path) -> None:
+    result = run("--profile", "http://example.org/none", put(tmp_path, "p.json", GOOD))
+    assert result.exit_code == 2
+    assert "the profile http://example.org/none is in none of the packages." in result.stderr
+    assert "--package" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.tgz", b"no archive"), ("b.tgz", gzip.compress(b"no archive")), ("c.tgz", b"")],
+)
+def test_a_broken_package_is_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    result = run("--package", put(tmp_path, name, content), put(tmp_path, "p.json", GOOD))
+    assert result.exit_code == 3
+    assert f"{tmp_path / name}: no FHIR package can be read from it" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_package_with_a_broken_file_or_none(tmp_path: Path) -> None:
+    file = put(tmp_path, "p.json", GOOD)
+    broken = package(tmp_path / "broken", profile())
+    put(broken, "x.json", "{")
+    (tmp_path / "empty").mkdir()
+    for folder, said in ((broken, "x.json: is not JSON"), (tmp_path / "empty", "no FHIR resource")):
+        result = run("--package", folder, file)
+        assert (result.exit_code, said in result.stderr) == (3, True)
+
+
+def test_profiles_in_a_circle_are_said(tmp_path: Path) -> None:
+    one, other = "http://example.org/one", "http://example.org/other"
+    circle = package(tmp_path / "c", profile(one, baseDefinition=other), profile(other, baseDefinition=one))
+    result = run("--package", circle, "--profile", one, put(tmp_path, "p.json", GOOD))
+    assert result.exit_code == 1
+    assert one in result.stdout
+    assert "Traceback" not in result.output
+
+
+def test_an_invariant_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    rule = {"key": "x-1", "severity": "error", "human": "A rule", "expression": "name.whare(true)"}
+    element = {"id": "Patient", "path": "Patient", "constraint": [rule]}
+    wrong = package(tmp_path / "c", profile(differential={"element": [element]}))
+    result = run("--package", wrong, "--profile", profile()["url"], put(tmp_path, "p.json", GOOD))
+    assert result.exit_code == 1
+    assert "there is no function whare()" in result.stdout
+    assert "[x-1]" in result.stdout
+
+
+# --- Forms ---
+
+
+def test_json(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.ndjson", f"{GOOD}\n{BAD}\n")
+    result = run("--format", "json", path)
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (answer["files"], answer["resources"], answer["not_checked"]) == (1, 2, list(NOT_CHECKED))
+    assert len(answer["findings"]) == 1
+    (message,) = [one.pop("message") for one in answer["findings"]]
+    assert "administrative-gender" in message
+    assert answer["findings"] == [
+        {
+            "file": str(path),
+            "line": 2,
+            "column": 41,
+            "resource": "Patient/p2",
+            "severity": "error",
+            "expression": "Patient.gender",
+            "property": "",
+            "rule": "binding",
+        }
+    ]
+
+
+def test_an_operation_outcome_is_a_correct_resource(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.ndjson", f"{BAD}\n{WARNED}\n")
+    outcome = json.loads(run("--format", "operationoutcome", path).stdout)
+    assert validate(outcome) == []
+    assert [issue["severity"] for issue in outcome["issue"]] == ["error", "warning"]
+    first = outcome["issue"][0]
+    assert (first["code"], first["expression"]) == ("code-invalid", ["Patient.gender"])
+    assert first["location"] == ["Line[1] Col[41]"]
+    assert first["diagnostics"] == f"{path}:1:41 Patient/p2 [binding]"
+
+
+def test_an_operation_outcome_of_nothing_has_an_issue_that_says_so(tmp_path: Path) -> None:
+    outcome = json.loads(run("--format", "operationoutcome", put(tmp_path, "p.json", GOOD)).stdout)
+    assert validate(outcome) == []
+    assert [issue["code"] for issue in outcome["issue"]] == ["informational"]
+
+
+def test_sarif(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.json", BAD)
+    log = json.loads(run("--format", "sarif", path).stdout)
+    assert log["version"] == "2.1.0"
+    (one,) = log["runs"]
+    (result,) = one["results"]
+    assert (result["ruleId"], result["level"]) == ("binding", "error")
+    assert one["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "binding"
+    place = result["locations"][0]
+    assert place["physicalLocation"]["artifactLocation"]["uri"] == str(path)
+    assert place["physicalLocation"]["region"] == {"startLine": 1, "startColumn": 41}
+    assert place["logicalLocations"] == [{"fullyQualifiedName": "Patient.gender"}]
+
+
+def test_junit(tmp_path: Path) -> None:
+    bad, good = put(tmp_path, "a&b.json", BAD), put(tmp_path, "good.json", GOOD)
+    root = ElementTree.fromstring(run("--format", "junit", bad, good).stdout)  # noqa: S314
+    suites = root.findall("testsuite")
+    assert [suite.attrib for suite in suites] == [
+        {"name": str(bad), "tests": "1", "failures": "1"},
+        {"name": str(good), "tests": "1", "failures": "0"},
+    ]
+    (failure,) = suites[0].findall("testcase/failure")
+    assert failure.attrib["type"] == "binding"
+    assert f"{bad}:1:41" in (failure.text or "")
+
+
+def test_a_rule_is_explained() -> None:
+    own, invariant = run("--explain", "binding"), run("--explain", "obs-6")
+    assert own.exit_code == invariant.exit_code == 0
+    assert "http://hl7.org/fhir/R4/" in own.stdout
+    assert "dataAbsentReason.empty() or value.empty()" in invariant.stdout
+    assert "Observation" in invariant.stdout
+    unknown = run("--explain", "nothing-1")
+    assert (unknown.exit_code, "there is no rule 'nothing-1'" in unknown.stderr) == (2, True)
+
+
+# --- Many processes, many files ---
+
+
+def test_several_processes_say_the_same_in_the_same_order(tmp_path: Path) -> None:
+    lines = [BAD.replace("p2", f"p{number}") for number in range(12_000)]
+    big = put(tmp_path, "big.ndjson", "\n".join(lines))
+    assert big.stat().st_size > 600_000
+    files = [put(tmp_path, f"{number}.json", BAD) for number in range(20)]
+    alone, together = (run("--jobs", jobs, big, *files) for jobs in (1, 3))
+    assert alone.stdout == together.stdout
+    assert alone.stdout.endswith("12,020 resources in 21 files: 12,020 errors.\n")
+    assert f"{big}:12000:" in alone.stdout
+
+
+def test_lines_are_counted_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "_BLOCK", 50)
+    result = run(put(tmp_path, "a.ndjson", f"{GOOD}\n\n{BAD}\n\n\n{BAD}"))
+    assert [line.split(":")[1] for line in result.stdout.splitlines()[:-1]] == ["3", "6"]
+
+
+def test_a_text_that_is_too_large_is_said_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "LARGEST", 1024 * 1024)
+    monkeypatch.setattr(step, "_BLOCK", 1000)
+    long = GOOD[:-1] + ', "x": "' + "y" * 1024 * 1024 + '"}'
+    lines = put(tmp_path, "a.ndjson", f"{GOOD}\n{long}\n{BAD}\n")
+    result = run(
+        lines, put(tmp_path, "b.json", long), put(tmp_path, "c.json.gz", gzip.compress(long.encode()))
+    )
+    said = result.stdout.splitlines()
+    assert result.exit_code == 1
+    for line, place in zip(
+        said, ("a.ndjson:2:1:", "a.ndjson:3:41:", "b.json:1:1:", "c.json.gz:1:1:"), strict=False
+    ):
+        assert place in line
+    assert sum("is larger than the 1 MB" in line for line in said) == 3
+
+
+# --- What is no resource of R4 ---
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.json", "banana", "a.json:1: is not JSON"),
-        ("a.json", '{\n"a": 1,\n"b": }', "a.json:3: is not JSON"),
+        ("a.json", "banana", "a.json:1:1: is not JSON"),
+        ("a.json", '{\n"a": 1,\n"b": }', "a.json:3:6: is not JSON"),
         ("a.json", '{"a": NaN}', "a number in it is NaN"),
         ("a.json", '{"a": %s}' % ("1" * 5000), "too long"),
         ("a.json", '{"a": "\\ud800"}', "half a character"),
         ("a.json", GOOD[:-1], "is cut off"),
         ("a.json", GOOD[:30], "is cut off"),
-        ("a.ndjson", f"{GOOD}\n{GOOD[:-9]}\n{GOOD}\n", "a.ndjson:2: is cut off"),
-        ("a.json", f"{GOOD}\n{GOOD}\n", "must be named *.ndjson"),
-        ("a.json", b'{"resourceType": "Patient",\n"id": "\xff"}', "a.json:2: is not UTF-8"),
+        ("a.ndjson", f"{GOOD}\n{GOOD[:-9]}\n{GOOD}\n", "a.ndjson:2:50: is cut off"),
+        ("a.json", f"{GOOD}\n{GOOD}\n", "a.json:2:1: goes on after the end"),
+        ("a.json", b'{"resourceType": "Patient",\n"id": "\xff"}', "a.json:2:8: is not UTF-8"),
         ("a.json", GOOD.encode("utf-16"), "is UTF-16"),
         ("a.json", b"\xef\xbb\xbf" + GOOD.encode(), "byte order mark"),
-        ("a.json", "", "a.json:1: is empty"),
+        ("a.json", "", "a.json:1:1: is empty"),
         ("a.json", " \n", "is empty"),
-        ("a.ndjson", "", "a.ndjson:1: is empty"),
+        ("a.ndjson", "", "a.ndjson:1:1: is empty"),
+        ("a.ndjson", "\n\n", "a.ndjson:1:1: is empty"),
         ("a.xml", "<Patient/>", "XML is not supported"),
         ("a.json", "\n<?xml?>", "XML is not supported"),
         ("a.json", "[]", "JSON, but not an object"),
         ("a.json", "3", "JSON, but not an object"),
-        ("a.json", "[" * 100_000, "a.json:1: is"),
-        ("a.json", "{}", "this is no FHIR resource"),
-        ("a.json", '{"resourceType": "DeviceUsage", "id": "x"}', "DeviceUsage/x: resourceType: "),
+        ("a.json", "[" * 100_000, "a.json:1:1: is nested too deeply"),
+        ("a.json", '{"a":' * 10_000 + "1" + "}" * 10_000, "nested too deeply"),
+        ("a.json", "{}", "it is no FHIR resource"),
+        ("a.json", '{"resourceType": "DeviceUsage", "id": "x"}', "DeviceUsage/x: "),
         ("a.json", '{"resourceType": "DeviceUsage"}', "only R5"),
         ("a.json", '{"resourceType": "ProcedureRequest"}', "only STU3"),
+        ("a.json", '{"resourceType": "Patient", "id": "a", "id": "a"}', "stands twice"),
     ],
 )  # fmt: skip
 def test_what_is_no_resource_of_r4_is_a_finding(tmp_path: Path, name: str, content: Any, said: str) -> None:
     result = run(put(tmp_path, name, content))
     assert result.exit_code == 1
     assert said in result.stdout
-    assert "1 finding." in result.stdout
+    assert result.stdout.endswith((": 1 error.\n", ": 1 warning.\n"))
     assert "Traceback" not in result.output
 
 
 def test_the_others_go_on(tmp_path: Path) -> None:
     result = run(put(tmp_path, "a.json", ""), put(tmp_path, "b.ndjson", f"{{\n{BAD}\n{GOOD}"))
-    assert result.stdout.endswith("4 resources in 2 files: 3 findings.\n")
+    assert result.stdout.endswith("4 resources in 2 files: 3 errors.\n")
 
 
 def test_findings_quote_nothing_of_what_cannot_be_read(tmp_path: Path) -> None:
@@ -148,18 +426,21 @@ def test_wrong_use(tmp_path: Path) -> None:
     assert [run().exit_code, missing.exit_code, empty.exit_code] == [2, 2, 2]
     assert "there is no *.json or *.ndjson in it. XML is not supported." in empty.stderr
     assert "does not exist" in missing.stderr
+    file = put(tmp_path, "p.json", GOOD)
+    assert [run("--jobs", "0", file).exit_code, run("--format", "x", file).exit_code] == [2, 2]
+    assert run("--package", tmp_path / "none", file).exit_code == 2
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked, other = put(tmp_path, "locked.json", GOOD), put(tmp_path, "other.json", BAD)
-    read = Path.read_bytes
+    read = Path.open
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
         if path == locked:
             raise PermissionError(13, "Permission denied", str(path))
-        return read(path)
+        return read(path, *arguments, **named)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     result = run(locked, other)
     assert result.exit_code == 3
     assert f"{locked}: cannot be read (Permission denied)." in result.stderr
@@ -167,6 +448,20 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_packed_file_that_is_cut_off(tmp_path: Path) -> None:
-    result = run(put(tmp_path, "a.ndjson.gz", gzip.compress(GOOD.encode())[:-12]))
-    assert result.exit_code == 3
-    assert "damaged or cut off" in result.stderr
+    for name in ("a.ndjson.gz", "a.json.gz"):
+        result = run(put(tmp_path, name, gzip.compress(GOOD.encode())[:-12]))
+        assert result.exit_code == 3
+        assert "damaged or cut off" in result.stderr
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json"))
+    try:
+        path.write_text(BAD)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    ended = subprocess.run(
+        [sys.executable, "-m", "fhir_adapter.cli", "validate", path], capture_output=True, check=False
+    )
+    assert ended.returncode == 1
+    assert b":1:41: Patient/p2" in ended.stdout

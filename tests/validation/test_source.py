@@ -35,6 +35,7 @@ def at(text: str, *expressions: str) -> list[tuple[int, int]]:
         (b'{"id": "\xff"}', 1, 9, "is not UTF-8"),
         (b'{\n"id": "\xc3\xa9\xff"}', 2, 9, "is not UTF-8"),
         ('{"a": 1}'.encode("utf-16"), 1, 1, "is UTF-16"),
+        (b"\x1f\x8b\x08", 1, 1, "is packed with gzip"),
         (b"\n <Patient/>", 2, 2, "XML is not supported"),
         (b"[]", 1, 1, "JSON, but not an object"),
         (b"[" * 100_000, 1, 1, "nested too deeply"),
