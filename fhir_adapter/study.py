@@ -360,23 +360,24 @@ def _conduct(document: Mapping[str, Any], path: Path) -> ConductRule:
     return cast("ConductRule", _built(ConductRule, document))
 
 
-def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any] | frozenset[str]]]:
-    """Where a name stands, the name, and those that are known there."""
-    biologics = of_group(Group.BIOLOGIC)
+def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Where a name stands, the name, and those that are known there; doses are only of the study drugs."""
+    dosed, biologics = document["protocol"]["drugs"], of_group(Group.BIOLOGIC)
     for drug in document.get("usual_dose", {}).get("amounts", ()):
-        yield "usual_dose.amounts", drug, DRUGS
+        yield "usual_dose.amounts", drug, dosed
     for name, rule in document.get("eligibility", {}).items():
         where = f"eligibility.{name}"
         if name == "day_0":
-            yield where, rule, DRUGS
+            yield where, rule, dosed
             continue
         if "drug" in rule:
-            yield f"{where}.drug", rule["drug"], DRUGS
+            yield f"{where}.drug", rule["drug"], dosed
         if "washout" in rule:
             yield f"{where}.washout", rule["washout"], biologics
-        for key in ("drugs", "study_drugs"):
-            for drug in rule.get(key, ()):
-                yield f"{where}.{key}", drug, DRUGS
+        for drug in rule.get("drugs", ()):
+            yield f"{where}.drugs", drug, DRUGS
+        for drug in rule.get("study_drugs", ()):
+            yield f"{where}.study_drugs", drug, dosed
         for code in (*rule.get("categories", ()), *((rule["statement"],) if "statement" in rule else ())):
             yield f"{where}.{'categories' if 'categories' in rule else 'statement'}", code, STATEMENTS
         for item in rule["least"] if isinstance(rule.get("least"), Mapping) else ():

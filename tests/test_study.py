@@ -278,7 +278,10 @@ STAR_VISITS = 'visits = ["week-28"]'
         ('[visits.week-28]', "[visits.baseline.x]", "visits", ["Only 1 stands here", "At least 2 must"]),
         # A baseline is no endpoint.
         ('endpoint = "week-28"', 'endpoint = "baseline"', "protocol.endpoint", ["no 'baseline'", "week-28"]),
-        ('endpoint = "week-28"', "", "protocol", ["'endpoint' is missing", "Add it: the visit that answers the trial's question"]),
+        (
+            'endpoint = "week-28"', "", "protocol",
+            ["'endpoint' is missing", "Add it: the visit that answers the trial's question"],
+        ),
         (
             "[outcomes.essdai]",
             '[visits.week-12]\nsentence = "Week 12"\nday = 84\nbefore = 7\nafter = 7\n\n[outcomes.essdai]',
@@ -307,6 +310,16 @@ STAR_VISITS = 'visits = ["week-28"]'
             ["Exactly one of 'mg_per_m2' or 'mg_per_kg'"],
         ),
         ("day_0", 'day_0 = "infusion"', "eligibility.day_0", ["no 'infusion'", "rituximab"]),
+        # A drug that is known, but none of the trial's own: no dose of it would ever be read.
+        ("day_0", 'day_0 = "abatacept"', "eligibility.day_0", ["no 'abatacept'", "rituximab, belimumab"]),
+        (
+            "rituximab = {", "abatacept = { mg_per_kg = 10 }", "usual_dose.amounts",
+            ["no 'abatacept'", "rituximab, belimumab"],
+        ),
+        (
+            "study_drugs = [", 'study_drugs = ["abatacept"]', "eligibility.biologics.study_drugs",
+            ["no 'abatacept'", "rituximab, belimumab"],
+        ),
         ("[eligibility.kidney]", "[eligibility.kidneys]", "eligibility", ["'kidneys' is not known"]),
         ("youngest = 5", "youngest = 19", "eligibility.age", ["youngest = 19 lies above oldest = 18"]),
         ("oldest = 18", 'oldest = "adult"', "eligibility.age.oldest", ["of the type integer"]),

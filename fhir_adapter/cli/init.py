@@ -41,7 +41,7 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
     """
     from fhir_adapter import shipped
     from fhir_adapter.cli.template import MAPPING, PROTOCOL, source_template, template
-    from fhir_adapter.study import STUDY_FILE, read_protocol
+    from fhir_adapter.study import STUDY_FILE, read_conduct, read_protocol
 
     path = folder / STUDY_FILE
     if path.exists():
@@ -52,7 +52,7 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
         if protocol:
             named["protocol"] = os.path.relpath(protocol, folder)
             _copied(shipped.PROTOCOLS / f"{PROTOCOL}.toml", protocol)
-            trial = read_protocol(protocol)
+            trial, _ = read_protocol(protocol), read_conduct(protocol)
             named["identifier"] = f"{trial.registry}|{trial.id}"
         if mapping:
             named["mapping"] = os.path.relpath(mapping, folder)

@@ -287,13 +287,26 @@ def test_init_starts_it(tmp_path: Path) -> None:
     assert said(written[("A-01", "star", "week-24")]) == 8
 
 
-def test_init_names_the_fault_of_a_protocol_file(tmp_path: Path) -> None:
-    text = (HERE / "protocol.toml").read_text("utf-8").replace('"first-abatacept"', '"first-abatecept"')
-    (tmp_path / "protocol.toml").write_text(text, "utf-8")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'default = "first-abatacept"', 'default = "first-abatecept"',
+            "anchor.default: There is no 'first-abatecept'. Allowed are: first-cyclophosphamide,"
+            " last-cyclophosphamide, first-abatacept, last-abatacept.",
+        ),
+        ("[visits.week-52]", "[visits.week-53]", "There is no visit 'week-52'."),
+        ("oldest = 65", "oldest = 17", "eligibility.age: This ends before it begins"),
+        ('day_0 = "cyclophosphamide"', 'day_0 = "rituximab"', "eligibility.day_0: There is no 'rituximab'."),
+    ],
+)  # fmt: skip
+def test_init_names_the_fault_of_a_protocol_file(tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = (HERE / "protocol.toml").read_text("utf-8")
+    assert old in text
+    (tmp_path / "protocol.toml").write_text(text.replace(old, new), "utf-8")
     result = command("init", tmp_path / "trial", "--protocol", tmp_path / "protocol.toml")
     assert result.exit_code == 2
-    assert "anchor.default: There is no 'first-abatecept'." in result.stderr
-    assert "first-cyclophosphamide, last-cyclophosphamide, first-abatacept, last-abatacept" in result.stderr
+    assert told in result.stderr
     assert not (tmp_path / "trial" / "study.toml").exists()
 
 
