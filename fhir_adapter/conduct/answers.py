@@ -13,7 +13,7 @@ from enum import StrEnum
 from fhir_adapter.trial.history import History
 from fhir_adapter.trial.protocol import Reading
 from fhir_adapter.trial.types import Dose, Measurement, Origin
-from fhir_adapter.trial.values import Truth, any_of
+from fhir_adapter.trial.values import Interval, Truth, any_of
 
 Piece = Measurement | Dose | History
 """One fact of the record that an answer may rest on."""
@@ -76,7 +76,7 @@ class Answer:
     ``holds`` is True for satisfied, False for violated, None for undetermined, under the default reading;
     ``readings`` are the same under each alternative, ``parts`` those of its sub-criteria. ``evidence`` is
     what decides, or where nothing does, what was looked at. ``missing`` is sorted; ``remarks`` are codes
-    of ``REMARKS``.
+    of ``REMARKS``. ``numbers`` are computed values that are judged, by the name of their component.
     """
 
     criterion: str
@@ -86,6 +86,7 @@ class Answer:
     evidence: tuple[Piece, ...] = ()
     missing: tuple[Missing, ...] = ()
     remarks: tuple[str, ...] = ()
+    numbers: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -202,6 +202,11 @@ def kidney(record: Record, rule: KidneyRule, egfr: EgfrRule, days: Days) -> Answ
         evidence=unique(pieces),
         missing=listed(missing),
         remarks=tuple(flag for flag in found.flags if flag == f"formulas-disagree-about-{rule.least}"),
+        numbers={
+            f"egfr-{formula}": value
+            for formula, value in (("bedside-schwartz", found.schwartz), ("ckid-u25", found.u25))
+            if value is not None
+        },
     )
 
 

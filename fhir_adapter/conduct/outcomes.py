@@ -21,7 +21,9 @@ from fhir_adapter.conduct.rules import EligibilityRule
 from fhir_adapter.scores.calendar import VISIT
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import Component, Outcome
-from fhir_adapter.trial.values import all_of
+from fhir_adapter.trial.values import all_of, rounded
+
+EGFR_UNIT = "mL/min/{1.73_m2}"
 
 
 def with_conduct(
@@ -91,6 +93,10 @@ def _criterion(answer: Answer, name: str) -> Iterator[Component]:
     )
     for part, holds in (*answer.readings.items(), *answer.parts.items()):
         yield Component(f"{name}.{part}", code=verdict(holds).value, label=answer.criterion)
+    for number, value in answer.numbers.items():
+        # A power is enclosed by many digits; what is written has four.
+        if value.low is not None and value.high is not None and rounded(value.low) == rounded(value.high):
+            yield Component(number, number=Fraction(rounded(value.low)), unit=EGFR_UNIT)
 
 
 # --------------------------------------------------------------------------------------------- dosing

@@ -56,6 +56,8 @@ DEVIATIONS: Mapping[str, str] = {
 """How a dose may differ from the plan (dossier §14.16)."""
 
 COMPONENTS: Mapping[str, str] = {
+    "egfr-bedside-schwartz": "eGFR by bedside Schwartz",
+    "egfr-ckid-u25": "eGFR by CKiD U25",
     BOUNDS: "The limits between which the missing number lies",
     REASON: "Why the response is open",
     # ESSDAI, ClinESSDAI, ESSPRI
