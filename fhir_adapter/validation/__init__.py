@@ -3,7 +3,8 @@
     from fhir_adapter.validation import validate
     issues = validate(resource)
 
-The definitions of R4 ship with the program; those of packages are read by ``Definitions(read_package(path))``.
+The definitions of R4 ship with the program; those of packages are read by
+``Definitions(read_package(path))``.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ def validate(
 ) -> list[Issue]:
     """What keeps ``resource`` from being correct R4; an empty list where nothing was found.
 
-    ``resource`` is a decoded JSON object; its numbers are ``int`` or ``Decimal`` (a ``float`` is taken too). It is
-    checked against its type, the profiles that ``meta.profile`` names, those of vital signs where it is one, and
-    ``profiles``, canonical URLs. ``definitions`` are R4's with those of packages over them; by default R4's alone.
-    Resources in it (contained, entries of a Bundle, parameters) are checked alike. ``place`` is where it stands,
-    such as ``Bundle.entry[0].resource``; without it expressions begin with the resource's type. Never raises,
-    whatever the object holds.
+    ``resource`` is a decoded JSON object; its numbers are ``int`` or ``Decimal`` (a ``float`` is taken too).
+    It is checked against its type, the profiles that ``meta.profile`` names, those of vital signs where it is
+    one, and ``profiles``, canonical URLs. ``definitions`` are R4's with those of packages over them; by
+    default R4's alone. Resources in it (contained, entries of a Bundle, parameters) are checked alike.
+    ``place`` is where it stands, such as ``Bundle.entry[0].resource``; without it expressions begin with the
+    resource's type. Never raises, whatever the object holds.
     """
     # Here, since the checks take longer to load than a command's help may take to appear.
     from fhir_adapter.validation.engine import run

@@ -1,10 +1,10 @@
 """Codes against code systems and value sets. https://hl7.org/fhir/R4/terminologies.html
 
-§4.1.4: a code of a required binding SHALL be from its value set, an error; of an extensible one it SHALL be if any
-of the set fits, which only a person can judge, so a warning; preferred and example ones are not checked. A code
-that its own code system does not define is an error whatever the binding is, and so is a display that the code
-system does not give it (§4.1.2: "SHALL be one of"). What the definitions at hand cannot decide is said as
-information.
+§4.1.4: a code of a required binding SHALL be from its value set, an error; of an extensible one it SHALL be
+if any of the set fits, which only a person can judge, so a warning; preferred and example ones are not
+checked. A code that its own code system does not define is an error whatever the binding is, and so is a
+display that the code system does not give it (§4.1.2: "SHALL be one of"). What the definitions at hand cannot
+decide is said as information.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhir_adapter.validation.issue import suggestion
+from fhir_adapter.validation.issue import quoted, suggestion
 from fhir_adapter.validation.model import Binding
 from fhir_adapter.validation.run import Path, Run
 from fhir_adapter.validation.terminology import Answer, Members, code_system, has_code, members
@@ -28,7 +28,8 @@ _LIMIT_SHOWN = 12
 
 
 def bound_check(binding: Binding, code: str) -> Check | None:
-    """The check of an element of the type ``code`` against ``binding``; ``None`` where there is nothing to check.
+    """The check of an element of the type ``code`` against ``binding``; ``None`` if there is nothing to
+    check.
 
     Types that can be bound: https://hl7.org/fhir/R4/terminologies.html#4.1.3.
     """
@@ -48,7 +49,7 @@ def bound_check(binding: Binding, code: str) -> Check | None:
 
 
 def in_value_set(run: Run, value_set: str, value: Any) -> Answer:
-    """Whether a code, Coding, CodeableConcept or Quantity is in a value set; of a concept, any of its codings."""
+    """Whether a code, Coding, CodeableConcept (any of its codings) or Quantity is in a value set."""
     found = members(run.definitions, value_set)
     if found is None:
         return None
@@ -70,7 +71,13 @@ def check_coding(value: dict[str, Any], path: Path, run: Run) -> None:
     system, code = value.get("system"), value.get("code")
     if isinstance(system, str) and system and not _ABSOLUTE.match(system):
         severity: Any = "warning" if path[1] == "coding" else "error"
-        run.say(severity, path, "coding-system", "system is a relative URL; expected an absolute one", "code-invalid")
+        run.say(
+            severity,
+            path,
+            "coding-system",
+            "system is a relative URL; expected an absolute one",
+            "code-invalid",
+        )
         return
     if not isinstance(code, str) or not isinstance(system, str) or not code:
         return
@@ -90,9 +97,14 @@ def _coding_problem(run: Run, system: str, code: str, display: object) -> tuple[
     if known is False:
         if found is None:
             # A system with a grammar, such as UCUM: HL7's validator leaves these to a terminology server.
-            return "code", "unknown-code", f'"{code}" is no code of {system}', "warning"
+            return "code", "unknown-code", f"{quoted(code)} is no code of {system}", "warning"
         near = suggestion(code, found["concept"])
-        return "code", "unknown-code", f'"{code}" is no code of the code system {system}.{near}', "error"
+        return (
+            "code",
+            "unknown-code",
+            f"{quoted(code)} is no code of the code system {system}.{near}",
+            "error",
+        )
     if known and found is not None and isinstance(display, str) and code in found["concept"]:
         name, _, designations = found["concept"][code]
         names = {name, *(text for _, text in designations)} - {""}
@@ -123,7 +135,7 @@ def _of_code(binding: Binding) -> Check:
             return
         answer = found.holds(None, value) if found is not None else None
         if answer is False:
-            run.say(severity, path, "binding", _outside(value, value_set, found, strength), "code-invalid")
+            run.say(severity, path, "binding", _outside([value], value_set, found, strength), "code-invalid")
         elif answer is None:
             _undecided(path, run, value_set, found)
 
@@ -143,7 +155,7 @@ def _of_coding(binding: Binding) -> Check:
             return
         answer = found.holds(system if isinstance(system, str) else "", code) if found else None
         if answer is False:
-            run.say(severity, path, "binding", _outside(code, value_set, found, strength), "code-invalid")
+            run.say(severity, path, "binding", _outside([code], value_set, found, strength), "code-invalid")
         elif answer is None:
             _undecided(path, run, value_set, found)
 
@@ -161,14 +173,21 @@ def _of_concept(binding: Binding) -> Check:
             if strength == "required":
                 run.error(path, "binding", f"has no coding; expected one of {value_set}", "code-invalid")
             elif "text" not in value and "extension" not in value:
-                run.warning(path, "binding", f"has neither coding nor text; expected one of {value_set}", "code-invalid")
+                run.warning(
+                    path,
+                    "binding",
+                    f"has neither coding nor text; expected one of {value_set}",
+                    "code-invalid",
+                )
             return
         answer = in_value_set(run, value_set, value)
         if answer is False:
             found = members(run.definitions, value_set)
             codes = [one["code"] for one in codings if isinstance(one.get("code"), str)]
-            message = _outside(", ".join(codes), value_set, found, strength) if codes else (
-                f"has no code; expected one of {value_set}"
+            message = (
+                _outside(codes, value_set, found, strength)
+                if codes
+                else (f"has no code; expected one of {value_set}")
             )
             run.say(severity, path, "binding", message, "code-invalid")
         elif answer is None:
@@ -189,19 +208,25 @@ def _of_quantity(binding: Binding) -> Check:
         answer = found.holds(system if isinstance(system, str) else "", code) if found else None
         if answer is False:
             severity: Any = "error" if strength == "required" and system != _UCUM else "warning"
-            run.say(severity, path, "binding", _outside(code, value_set, found, strength), "code-invalid")
+            run.say(severity, path, "binding", _outside([code], value_set, found, strength), "code-invalid")
 
     return check
 
 
-def _outside(code: str, value_set: str, found: Members | None, strength: str) -> str:
-    codes = found.codes() if found else []
+def _outside(given: list[str], value_set: str, found: Members | None, strength: str) -> str:
+    codes = sorted(found.codes()) if found else []
     wanted = "expected" if strength == "required" else "expected, if one fits,"
     listed = f" ({', '.join(codes)})" if 0 < len(codes) <= _LIMIT_SHOWN else ""
-    near = suggestion(code, codes)
-    return f'"{code}" is not in the value set; {wanted} one of {value_set.partition("|")[0]}{listed}.{near}'
+    near = suggestion(given[0], codes)
+    named = ", ".join(map(quoted, given))
+    verb = "is" if len(given) == 1 else "are"
+    return (
+        f"{named} {verb} not in the value set; {wanted} one of {value_set.partition('|')[0]}{listed}.{near}"
+    )
 
 
 def _undecided(path: Path, run: Run, value_set: str, found: Members | None) -> None:
     why = "the value set is not known here" if found is None else "its codes are not known here"
-    run.say("information", path, "binding-unchecked", f"was not checked against {value_set}: {why}", "not-found")
+    run.say(
+        "information", path, "binding-unchecked", f"was not checked against {value_set}: {why}", "not-found"
+    )

@@ -40,24 +40,35 @@ def check(scope: Scope, run: Run) -> None:
 
 
 def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None:
-    """§2.36.4: fullUrl is there where the resource has an identity, absolute, and consistent with type and id."""
+    """§2.36.4: fullUrl is there where the resource has an identity, and fits its type and id."""
     url, resource = entry.get("fullUrl"), entry.get("resource")
+    if not isinstance(resource, dict):
+        return
     if not isinstance(url, str):
-        answers = isinstance(kind, str) and kind.endswith("-response")
-        if isinstance(resource, dict) and not answers and any(_literal(one) for one in _all_references(resource)):
-            run.error(path, "full-url", "has references, and no fullUrl that they could be resolved by", "invalid")
-        elif isinstance(resource, dict) and kind not in ("transaction", "batch", "transaction-response", "batch-response"):
-            if "_fullUrl" not in entry and not (kind == "searchset" and resource.get("resourceType") == "OperationOutcome"):
-                run.error(path, "full-url", "has no fullUrl, which is the identity of the resource", "invalid")
+        if "_fullUrl" not in entry:
+            _without_url(resource, kind, path, run)
         return
     restful = rest(url)
-    if restful is None or not isinstance(resource, dict) or not restful["base"]:
+    if restful is None or not restful["base"]:
         return
     id, type = resource.get("id"), resource.get("resourceType")
     if not isinstance(id, str):
-        run.error(path, "full-url", "fullUrl is that of a server, and the resource has no id", "invalid")
+        message = "fullUrl is that of a server, and the resource has no id"
+        run.error(path, "full-url", message, "invalid")
     elif (restful["type"], restful["id"]) != (type, id) or restful["version"]:
-        run.error(path, "full-url", "fullUrl is that of a server, and does not end with the resource's type and id", "invalid")
+        message = "fullUrl is that of a server, and does not end with the resource's type and id"
+        run.error(path, "full-url", message, "invalid")
+
+
+def _without_url(resource: dict[str, Any], kind: object, path: Path, run: Run) -> None:
+    answers = kind in ("transaction-response", "batch-response")
+    is_outcome = kind == "searchset" and resource.get("resourceType") == "OperationOutcome"
+    if not answers and any(not one.startswith("#") for one in _all_references(resource)):
+        message = "has references, and no fullUrl that relative ones could be resolved by"
+        run.error(path, "full-url", message, "invalid")
+    elif not answers and not is_outcome and kind not in ("transaction", "batch"):
+        message = "has no fullUrl, which is the identity of the resource"
+        run.error(path, "full-url", message, "invalid")
 
 
 def _is_relative(url: object) -> bool:
@@ -74,7 +85,9 @@ def _first(found: list[dict[str, Any]], wanted: str, path: Path, run: Run) -> No
         return
     first = found[0].get("resource")
     if not isinstance(first, dict) or first.get("resourceType") != wanted:
-        run.error(((path, "entry", 0), "resource", -1), "bundle-first", f"expected a {wanted} first", "invalid")
+        run.error(
+            ((path, "entry", 0), "resource", -1), "bundle-first", f"expected a {wanted} first", "invalid"
+        )
 
 
 def _reachable(scope: Scope, found: list[dict[str, Any]], run: Run) -> None:
@@ -93,10 +106,15 @@ def _reachable(scope: Scope, found: list[dict[str, Any]], run: Run) -> None:
     for reference, path in _named(first, str(kind), top):
         if reference.startswith("#"):
             continue
-        url = absolute(reference, run, inner, scope)
+        url = absolute(reference, inner, scope)
         target = (url or "").partition("/_history/")[0]
         if url is None or target not in entries(run, scope):
-            run.error(path, "bundle-missing", f"leads to no entry of the Bundle, which must hold it as a {scope.resource['type']}", "invalid")
+            run.error(
+                path,
+                "bundle-missing",
+                f"leads to no entry of the Bundle, which must hold it as a {scope.resource['type']}",
+                "invalid",
+            )
     _orphans(scope, found, run)
 
 
@@ -141,9 +159,15 @@ def _orphans(scope: Scope, found: list[dict[str, Any]], run: Run) -> None:
         resource = entry.get("resource")
         if not isinstance(resource, dict):
             continue
-        here = Scope(resource, str(resource.get("resourceType")), ((scope.path, "entry", index), "resource", -1), scope, "entry")
+        here = Scope(
+            resource,
+            str(resource.get("resourceType")),
+            ((scope.path, "entry", index), "resource", -1),
+            scope,
+            "entry",
+        )
         for reference in _all_references(resource):
-            url = absolute(reference, run, here, scope)
+            url = absolute(reference, here, scope)
             for other in known.get((url or "").partition("/_history/")[0].partition("#")[0], ()):
                 neighbours[index].add(other)
                 neighbours[other].add(index)
@@ -157,11 +181,9 @@ def _orphans(scope: Scope, found: list[dict[str, Any]], run: Run) -> None:
     for index, entry in enumerate(found):
         if index not in reached and "resource" in entry:
             message = "no chain of references leads to it from the first entry, or from it to the first"
-            run.say("error" if is_document else "warning", (scope.path, "entry", index), "bundle-orphan", message)
-
-
-def _literal(reference: str) -> bool:
-    return not reference.startswith("#")
+            run.say(
+                "error" if is_document else "warning", (scope.path, "entry", index), "bundle-orphan", message
+            )
 
 
 def _all_references(value: Any) -> Iterator[str]:
@@ -179,20 +201,27 @@ def _all_references(value: Any) -> Iterator[str]:
 
 
 def _search(bundle: dict[str, Any], found: list[dict[str, Any]], path: Path, run: Run) -> None:
-    """https://hl7.org/fhir/R4/bundle.html#searchset: a self link that says what was searched for, and search modes."""
+    """A self link that says what was searched for, and search modes: bundle.html#searchset."""
     links = bundle.get("link")
     wanted: str | None = None
     seen: set[str] = set()
     for index, link in enumerate(links if isinstance(links, list) else ()):
         relation = link.get("relation") if isinstance(link, dict) else None
         if relation in _ONCE and relation in seen:
-            run.error((path, "link", index), "bundle-link", f"the link {relation} may be there once only", "invalid")
+            run.error(
+                (path, "link", index), "bundle-link", f"the link {relation} may be there once only", "invalid"
+            )
         if isinstance(relation, str):
             seen.add(relation)
         if relation == "self" and isinstance(link.get("url"), str):
             wanted = _searched(link["url"])
     if "self" not in seen:
-        run.warning(path, "bundle-link", "a searchset should have a self link that says what was searched for", "invalid")
+        run.warning(
+            path,
+            "bundle-link",
+            "a searchset should have a self link that says what was searched for",
+            "invalid",
+        )
     for index, entry in enumerate(found):
         search, resource = entry.get("search"), entry.get("resource")
         mode = search.get("mode") if isinstance(search, dict) else None
@@ -203,7 +232,9 @@ def _search(bundle: dict[str, Any], found: list[dict[str, Any]], path: Path, run
         if mode == "outcome" and kind != "OperationOutcome":
             run.error(here, "bundle-search", "an entry of the mode outcome is an OperationOutcome", "invalid")
         elif mode == "match" and wanted is not None and kind != wanted:
-            run.error(here, "bundle-search", f"is no {wanted}, which the self link says was searched for", "invalid")
+            run.error(
+                here, "bundle-search", f"is no {wanted}, which the self link says was searched for", "invalid"
+            )
         if mode in ("match", "include") and not isinstance(resource.get("id"), str):
             run.error(here, "bundle-search", "has no id, which what a search finds has", "invalid")
 

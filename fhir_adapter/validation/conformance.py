@@ -30,11 +30,20 @@ def check_search_parameter(scope: Scope, run: Run) -> None:
         return
     bases, allowed = scope.resource.get("base"), found.get("base", ())
     for base in bases if isinstance(bases, list) else ():
-        if isinstance(base, str) and base not in allowed and not {"Resource", "DomainResource"} & set(allowed):
+        if (
+            isinstance(base, str)
+            and base not in allowed
+            and not {"Resource", "DomainResource"} & set(allowed)
+        ):
             run.error(scope.path, "derived-from", f"{base[:40]} is no base of {other}", "business-rule")
     kind = scope.resource.get("type")
     if isinstance(kind, str) and kind != found.get("type"):
-        run.error(scope.path, "derived-from", f"its type is not {found.get('type')}, as that of {other}", "business-rule")
+        run.error(
+            scope.path,
+            "derived-from",
+            f"its type is not {found.get('type')}, as that of {other}",
+            "business-rule",
+        )
 
 
 def check_capabilities(scope: Scope, run: Run) -> None:
@@ -44,20 +53,35 @@ def check_capabilities(scope: Scope, run: Run) -> None:
         for holder, here in places:
             for one, there in _items(holder, "searchParam", here):
                 definition, kind = one.get("definition"), one.get("type")
-                found = run.definitions.get("SearchParameter", definition) if isinstance(definition, str) else None
+                found = (
+                    run.definitions.get("SearchParameter", definition)
+                    if isinstance(definition, str)
+                    else None
+                )
                 if found is not None and isinstance(kind, str) and kind != found.get("type"):
-                    run.error(there, "search-type", f"its type is not {found['type']}, as that of {definition}", "invalid")
+                    run.error(
+                        there,
+                        "search-type",
+                        f"its type is not {found['type']}, as that of {definition}",
+                        "invalid",
+                    )
 
 
 def check_code_system(scope: Scope, run: Run) -> None:
     """CodeSystem.supplements: "a supplement SHALL have a content of 'supplement'"."""
     content = scope.resource.get("content")
     if "supplements" in scope.resource and isinstance(content, str) and content != "supplement":
-        run.error((scope.path, "content", -1), "supplement", "supplements another; expected supplement", "business-rule")
+        run.error(
+            (scope.path, "content", -1),
+            "supplement",
+            "supplements another; expected supplement",
+            "business-rule",
+        )
 
 
 def check_structure(scope: Scope, run: Run) -> None:
-    """A profile's differential: profiles named are for the types that they stand at, and discriminators lead somewhere.
+    """A profile's differential: its profiles are for the types they stand at, its discriminators lead
+    somewhere.
 
     ElementDefinition.type.profile, ElementDefinition.slicing.discriminator.
     """
@@ -72,7 +96,9 @@ def check_structure(scope: Scope, run: Run) -> None:
             found = _element(element["path"])
             for one, here in _items(slicing, "discriminator", (path, "slicing", -1)):
                 if found is not None and isinstance(one.get("path"), str) and not _leads(found, one["path"]):
-                    run.error(here, "discriminator", "its path leads to no element of what is sliced", "invalid")
+                    run.error(
+                        here, "discriminator", "its path leads to no element of what is sliced", "invalid"
+                    )
 
 
 def _profiles(kind: Json, path: Path, run: Run) -> None:
@@ -81,9 +107,16 @@ def _profiles(kind: Json, path: Path, run: Run) -> None:
         found = run.definitions.get("StructureDefinition", url) if isinstance(url, str) else None
         if found is None or not isinstance(code, str) or "." in code:
             continue
-        if code not in ancestors(found.get("type", "")) or (found["url"].startswith(_BASE) and found["type"] != code != "Resource"
-                                                            and found["url"] == _BASE + found["type"]):  # fmt: skip
-            run.error((path, "profile", index), "profile-type", f"is a profile of {found.get('type')}, not of {code}", "invalid")
+        is_type = found["url"] == _BASE + found.get("type", "")
+        if code not in ancestors(found.get("type", "")) or (
+            is_type and code not in ("Resource", found["type"])
+        ):
+            run.error(
+                (path, "profile", index),
+                "profile-type",
+                f"is a profile of {found.get('type')}, not of {code}",
+                "invalid",
+            )
 
 
 def _element(path: str) -> Element | None:
@@ -106,7 +139,12 @@ def _leads(element: Element, path: str) -> bool:
         return True
     for type in element.types:
         described = model(type.content)
-        if described is None or type.code == "Resource" or first in described.elements or type.code == "Reference":
+        if (
+            described is None
+            or type.code == "Resource"
+            or first in described.elements
+            or type.code == "Reference"
+        ):
             return True
     return False
 

@@ -12,7 +12,7 @@ __all__ = ["check"]
 
 
 def check(scope: Scope, run: Run) -> None:
-    """Each has an id of its own in the resource, and something refers to it, or it refers to the resource (dom-3)."""
+    """Each has an id of its own, and something refers to it, or it refers to the resource (dom-3)."""
     held = scope.resource.get("contained")
     if not isinstance(held, list) or scope.role == "contained":
         return
@@ -25,13 +25,27 @@ def check(scope: Scope, run: Run) -> None:
         id = one.get("id")
         path = (scope.path, "contained", index)
         if not isinstance(id, str):
-            run.error(path, "contained-id", "has no id, by which the resource around it would refer to it", "invalid")
+            run.error(
+                path,
+                "contained-id",
+                "has no id, by which the resource around it would refer to it",
+                "invalid",
+            )
         elif id in seen:
             run.error(path, "contained-id", "has the same id as another contained resource", "invalid")
         seen.add(str(id))
         others = [found for other, found in enumerate(inner) if other != index]
-        if f"#{id}" not in links and not any(f"#{id}" in found for found in others) and "#" not in inner[index]:
-            run.error(path, "dom-3", "nothing refers to it, and it does not refer to the resource around it", "invalid")
+        if (
+            f"#{id}" not in links
+            and not any(f"#{id}" in found for found in others)
+            and "#" not in inner[index]
+        ):
+            run.error(
+                path,
+                "dom-3",
+                "nothing refers to it, and it does not refer to the resource around it",
+                "invalid",
+            )
 
 
 def _links(value: Any) -> Iterator[str]:

@@ -44,17 +44,22 @@ def check_identifier(value: Any, path: Path, run: Run) -> None:
     """Identifier.system is an absolute URI. https://hl7.org/fhir/R4/datatypes.html#Identifier"""
     system = value.get("system")
     if isinstance(system, str) and system and not _ABSOLUTE.match(system):
-        run.error(path, "identifier-system", "system is a relative URL; expected an absolute one", "code-invalid")
+        run.error(
+            path, "identifier-system", "system is a relative URL; expected an absolute one", "code-invalid"
+        )
     elif system == "urn:ietf:rfc:3986":
         held = value.get("value")
         if isinstance(held, str) and held and not _ABSOLUTE.match(held):
             run.error(
-                path, "identifier-value", "system urn:ietf:rfc:3986 says that value is a full URI, and it is none", "value"
+                path,
+                "identifier-value",
+                "system urn:ietf:rfc:3986 says that value is a full URI, and it is none",
+                "value",
             )
 
 
 def no_example(value: Any, path: Path, run: Run) -> None:
-    """URLs of example.org lead nowhere; https://www.rfc-editor.org/rfc/rfc2606 keeps them for documentation."""
+    """URLs of example.org lead nowhere: https://www.rfc-editor.org/rfc/rfc2606."""
     if not run.settings.examples and "example.org" in value:
         run.error(path, "example-url", "is the URL of an example", "business-rule")
 
@@ -64,7 +69,9 @@ def longest(limit: int) -> Check:
 
     def check(value: Any, path: Path, run: Run) -> None:
         if isinstance(value, str) and len(value) > limit:
-            run.error(path, "max-length", f"has {len(value)} characters; at most {limit} are allowed", "value")
+            run.error(
+                path, "max-length", f"has {len(value)} characters; at most {limit} are allowed", "value"
+            )
 
     return check
 
@@ -94,7 +101,9 @@ def _limit(definition: Mapping[str, Any], stem: str, *, lowest: bool) -> Check |
             if isinstance(value, str):
                 bound = _from_now(limit, -1 if lowest else 1)
                 if bound is not None and beyond(value[: len(bound)], bound[: len(value)]):
-                    run.error(path, rule, f"is beyond {limit.get('value')} {limit.get('code')} from now", "value")
+                    run.error(
+                        path, rule, f"is beyond {limit.get('value')} {limit.get('code')} from now", "value"
+                    )
             elif isinstance(value, dict):
                 _quantity(value, path, run)
             return
@@ -110,9 +119,13 @@ def _limit(definition: Mapping[str, Any], stem: str, *, lowest: bool) -> Check |
         pair = value_of(value, limit)
         if pair is None:
             if "value" in value:
-                run.warning(path, rule, f"has a unit that cannot be compared with {limit.get('code')}", "value")
+                run.warning(
+                    path, rule, f"has a unit that cannot be compared with {limit.get('code')}", "value"
+                )
         elif beyond(*pair):
-            run.error(path, rule, f"is not allowed; at {word} {limit.get('value')} {limit.get('code', '')}", "value")
+            run.error(
+                path, rule, f"is not allowed; at {word} {limit.get('value')} {limit.get('code', '')}", "value"
+            )
 
     return check
 

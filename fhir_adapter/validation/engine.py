@@ -14,7 +14,11 @@ __all__ = ["run"]
 
 
 def run(
-    resource: Mapping[str, Any], definitions: Definitions, settings: Settings, profiles: Sequence[str], place: str
+    resource: Mapping[str, Any],
+    definitions: Definitions,
+    settings: Settings,
+    profiles: Sequence[str],
+    place: str,
 ) -> list[Issue]:
     """All issues of a resource, each once; see ``fhir_adapter.validation.validate``."""
     one = Run(definitions, settings, check_inner)

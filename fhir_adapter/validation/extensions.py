@@ -1,7 +1,7 @@
 """Extensions by their definitions. https://hl7.org/fhir/R4/extensibility.html
 
-§2.4.0.1: an extension's url leads to its definition; it stands only where the definition's contexts allow, and holds
-what the definition says.
+§2.4.0.1: an extension's url leads to its definition; it stands only where the definition's contexts allow,
+and holds what the definition says.
 """
 
 from __future__ import annotations
@@ -61,7 +61,12 @@ def _unknown(url: str, path: Path, run: Run) -> None:
     if url.startswith(_TOOLS) or (run.settings.examples and any(domain in url for domain in _EXAMPLES)):
         run.say("information", path, "extension-unknown", f"{url} has no definition here", "not-found")
         return
-    run.error(path, "extension-unknown", f"{url} has no definition here; name the package that defines it", "structure")
+    run.error(
+        path,
+        "extension-unknown",
+        f"{url} has no definition here; name the package that defines it",
+        "structure",
+    )
 
 
 def _nested(url: str, path: Path, run: Run) -> None:
@@ -69,12 +74,16 @@ def _nested(url: str, path: Path, run: Run) -> None:
     parent = _value_at(path[0], run)
     outer = parent.get("url") if isinstance(parent, dict) else None
     above = path[0]
-    if not isinstance(outer, str) or (above[0] is not None and above[0][1] in ("extension", "modifierExtension")):
+    if not isinstance(outer, str) or (
+        above[0] is not None and above[0][1] in ("extension", "modifierExtension")
+    ):
         return
     plan = plan_of(run.definitions, outer)
     if plan is None or plan.extension_urls is None:
         return
-    if url not in plan.extension_urls and not (_ABSOLUTE.match(url) and run.definitions.get("StructureDefinition", url)):
+    if url not in plan.extension_urls and not (
+        _ABSOLUTE.match(url) and run.definitions.get("StructureDefinition", url)
+    ):
         near = suggestion(url, plan.extension_urls)
         run.error(path, "extension-nested", f"its url is not one that {outer} defines.{near}", "invalid")
 
@@ -120,18 +129,25 @@ def _in_context(definition: Mapping[str, Any], path: Path, run: Run) -> None:
         if kind == "extension":
             if f"x:{expression}" in names:
                 return
-        elif expression in _GROUPS or expression in names or expression == "Element":
-            return
-        elif "#" in expression and expression.partition("#")[2] in names:
-            return
-        elif expression.startswith(_BASE) and expression.removeprefix(_BASE) in names:
+        elif (
+            expression in _GROUPS
+            or expression in names
+            or expression == "Element"
+            or ("#" in expression and expression.partition("#")[2] in names)
+            or (expression.startswith(_BASE) and expression.removeprefix(_BASE) in names)
+        ):
             return
     wanted = ", ".join(str(context.get("expression")) for context in contexts[:8])
-    run.error(path[0], "extension-context", f"{definition['url']} is not allowed here; expected in {wanted}", "structure")
+    run.error(
+        path[0],
+        "extension-context",
+        f"{definition['url']} is not allowed here; expected in {wanted}",
+        "structure",
+    )
 
 
 def _selects(expression: str, path: Path, run: Run) -> bool:
-    """Whether a FHIRPath, evaluated on the resource, finds the element at ``path``. What cannot be told is let pass."""
+    """Whether a FHIRPath finds the element at ``path`` in the resource; what cannot be told is let pass."""
     holder = _value_at(path, run)
     if isinstance(holder, list) or not isinstance(holder, dict):
         return True
@@ -159,7 +175,9 @@ def identities(path: Path, run: Run) -> Iterator[str]:
         if element is None:
             return
         type = next((one for one in element.types if not chosen or one.code == chosen[:-1]), element.types[0])
-        paths = [f"{path}.{stem}" for path in paths] + ([f"{path}.{stem}[x]" for path in paths] if chosen else [])
+        paths = [f"{path}.{stem}" for path in paths] + (
+            [f"{path}.{stem}[x]" for path in paths] if chosen else []
+        )
         paths = list(dict.fromkeys([*paths, type.content]))
         types = ancestors(type.code)
         described = model(type.content)

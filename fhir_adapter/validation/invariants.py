@@ -1,7 +1,7 @@
 """Invariants of types and profiles, in FHIRPath. https://hl7.org/fhir/R4/conformance-rules.html#constraints
 
-Each expression is compiled when it is first needed. A rule that is marked as best practice is left out unless the
-settings ask for it. What a rule cannot decide with what is at hand is said as information.
+Each expression is compiled when it is first needed. A rule that is marked as best practice is left out unless
+the settings ask for it. What a rule cannot decide with what is at hand is said as information.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ Check = Callable[[Any, Path, Run], None]
 
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
-# Checked without FHIRPath, each where its subject is: ele-1 in the plans of types, dom-3 in contained, ref-1 in
-# references, txt-1 and txt-2 in narrative.
+# Checked without FHIRPath, each where its subject is: ele-1 in the plans of types, dom-3 in contained,
+# ref-1 in references, txt-1 and txt-2 in narrative.
 _ELSEWHERE: Final = frozenset({"ele-1", "dom-3", "ref-1", "txt-1", "txt-2"})
 
-# Expressions of 4.0.1 that say something else than their text does, as later versions of FHIR have mended them.
+# Expressions of 4.0.1 that do not say what their text says, as later versions of FHIR have mended them.
 _MENDED: Final = {
     "fullUrl.contains('/_history/').not()": "fullUrl.exists() implies fullUrl.contains('/_history/').not()",
-    "enableWhen.count() > 2 implies enableBehavior.exists()": "enableWhen.count() >= 2 implies enableBehavior.exists()",
+    "enableWhen.count() > 2 implies enableBehavior.exists()":
+        "enableWhen.count() >= 2 implies enableBehavior.exists()",
     "(component.empty() and hasMember.empty()) implies (dataAbsentReason or value)":
         "(component.empty() and hasMember.empty()) implies (dataAbsentReason.exists() or value.exists())",
     "isModifier implies isModifierReason.exists()":
@@ -108,14 +109,22 @@ def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run) -
             severity: Any = "error" if constraint.severity == "error" else "warning"
             run.say(severity, path, constraint.key, constraint.human, "invariant")
         except Undecidable:
-            run.say("information", path, rule.constraint.key, "could not be decided with what is at hand", "not-found")
+            run.say(
+                "information",
+                path,
+                rule.constraint.key,
+                "could not be decided with what is at hand",
+                "not-found",
+            )
         except NotAnExpression as fault:
             message = f"the invariant's FHIRPath cannot be read: {fault}"
             run.error(path, rule.constraint.key, message, "exception")
         except FhirPathError as fault:
             if any(issue.severity == "error" for issue in run.issues):
                 continue  # as a rule because of what is said already: a number where a text should be
-            run.error(path, rule.constraint.key, f"the invariant cannot be evaluated here: {fault}", "exception")
+            run.error(
+                path, rule.constraint.key, f"the invariant cannot be evaluated here: {fault}", "exception"
+            )
 
 
 def environment(run: Run) -> Environment:

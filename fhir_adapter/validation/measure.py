@@ -63,7 +63,7 @@ def _defines(library: Json, name: str) -> bool:
 
 
 def check_report(scope: Scope, run: Run) -> None:
-    """A report's groups and populations are the measure's; lists of subjects are there where the type asks for them.
+    """A report's groups and populations are the measure's; subjects are listed where its type asks for them.
 
     MeasureReport.group.population.subjectResults: "if the type of the report is subject-list".
     """
@@ -73,7 +73,12 @@ def check_report(scope: Scope, run: Run) -> None:
         for population, here in _items(group, "population", path):
             results = population.get("subjectResults")
             if results is not None and not lists:
-                run.error(here, "measure-subjects", "lists subjects, though the type is not subject-list", "business-rule")
+                run.error(
+                    here,
+                    "measure-subjects",
+                    "lists subjects, though the type is not subject-list",
+                    "business-rule",
+                )
             elif isinstance(results, dict) and isinstance(results.get("reference"), str):
                 _count(population, results["reference"], here, run)
     url = report.get("measure")
@@ -100,7 +105,9 @@ def _groups(report: Json, measure: Json, path: Path, run: Run) -> None:
         for group, here in given:
             match = next((one for one in wanted if _same(group.get("code"), one.get("code"))), None)
             if match is None:
-                run.error(here, "measure-group", "has no code that is one of the measure's groups", "business-rule")
+                run.error(
+                    here, "measure-group", "has no code that is one of the measure's groups", "business-rule"
+                )
             else:
                 pairs.append(((group, here), match))
         for one in wanted:
@@ -110,7 +117,9 @@ def _groups(report: Json, measure: Json, path: Path, run: Run) -> None:
         codes = [one.get("code") for one, _ in _items(match, "population", path)]
         for population, there in _items(group, "population", here):
             if not any(_same(population.get("code"), code) for code in codes):
-                run.error(there, "measure-population", "its code is none of the measure's group", "business-rule")
+                run.error(
+                    there, "measure-population", "its code is none of the measure's group", "business-rule"
+                )
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -118,7 +127,9 @@ def _same(one: Any, other: Any) -> bool:
     if not isinstance(one, dict) or not isinstance(other, dict):
         return False
     left = {(coding.get("system"), coding.get("code")) for coding, _ in _items(one, "coding", (None, "", -1))}
-    right = {(coding.get("system"), coding.get("code")) for coding, _ in _items(other, "coding", (None, "", -1))}
+    right = {
+        (coding.get("system"), coding.get("code")) for coding, _ in _items(other, "coding", (None, "", -1))
+    }
     return bool(left & right) or (one.get("text") is not None and one.get("text") == other.get("text"))
 
 

@@ -103,7 +103,7 @@ class Model:
 
 @cache
 def model(name: str) -> Model | None:
-    """The model of a type (``Quantity``) or of an element with children of its own (``Observation.component``)."""
+    """The model of a type (``Quantity``) or of an element with children (``Observation.component``)."""
     definition = core("StructureDefinition", _BASE + name.partition(".")[0])
     if definition is None or definition.get("derivation") == "constraint":
         return None
@@ -127,7 +127,12 @@ def model(name: str) -> Model | None:
             keys[element.key(type.code)] = (element, type)
     kind = definition["kind"] if "." not in name else "element"
     return Model(
-        name, kind, definition.get("abstract", False), elements, keys, constraints_of(own) if "." not in name else ()
+        name,
+        kind,
+        definition.get("abstract", False),
+        elements,
+        keys,
+        constraints_of(own) if "." not in name else (),
     )
 
 
@@ -156,7 +161,9 @@ def types_of(row: Mapping[str, Any], has_children: bool = False) -> tuple[TypeRe
     return tuple(
         TypeRef(
             code=kind["code"],
-            content=row["path"] if has_children and kind["code"] in ("BackboneElement", "Element") else kind["code"],
+            content=row["path"]
+            if has_children and kind["code"] in ("BackboneElement", "Element")
+            else kind["code"],
             profiles=tuple(kind.get("profile", ())),
             targets=tuple(kind.get("targetProfile", ())),
             aggregation=tuple(kind.get("aggregation", ())),
@@ -210,7 +217,11 @@ def resource_types() -> frozenset[str]:
 def is_resource(name: str) -> bool:
     """Whether R4 has a resource type of that name, abstract ones included."""
     definition = core("StructureDefinition", _BASE + name) if name else None
-    return bool(definition) and definition["kind"] == "resource" and definition.get("derivation") != "constraint"
+    return (
+        definition is not None
+        and definition["kind"] == "resource"
+        and definition.get("derivation") != "constraint"
+    )
 
 
 @cache

@@ -1,8 +1,8 @@
 """The XHTML of narratives. https://hl7.org/fhir/R4/narrative.html
 
-§2.4.0.1: ``div`` is a fragment of XHTML in its namespace, with the elements of chapters 7 to 11 and 15 of HTML 4.0
-and links, images and styles, and without scripts, forms, objects and event handlers (txt-1); it has content that
-is more than blanks (txt-2).
+§2.4.0.1: ``div`` is a fragment of XHTML in its namespace, with the elements of chapters 7 to 11 and 15 of
+HTML 4.0 and links, images and styles, and without scripts, forms, objects and event handlers (txt-1); it has
+content that is more than blanks (txt-2).
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ __all__ = ["ELEMENTS", "check", "faults", "parse"]
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 
 ELEMENTS: Final = frozenset(
-    "p br div h1 h2 h3 h4 h5 h6 a span em strong cite dfn code samp kbd var abbr acronym q sub sup tt i b big small"
-    " blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot tbody tr td th img bdo map"
-    " area".split()
+    (  # noqa: SIM905
+        "p br div h1 h2 h3 h4 h5 h6 a span em strong cite dfn code samp kbd var abbr acronym q sub sup tt i "
+        "b big small blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot tbody "
+        "tr td th img bdo map area"
+    ).split()
 )
 """The elements that a narrative may have: those of XHTML 1.0 Strict out of the chapters named."""
 
 _EVERYWHERE: Final = frozenset(
-    "title style class id lang xml:lang xml:space dir accesskey tabindex align valign char charoff width span scope"
-    " headers abbr axis colspan rowspan".split()
+    (  # noqa: SIM905
+        "title style class id lang xml:lang xml:space dir accesskey tabindex align valign char charoff width "
+        "span scope headers abbr axis colspan rowspan"
+    ).split()
 )
 _OF: Final = {
     "a": "charset type name href hreflang rel rev shape coords",
@@ -126,9 +130,8 @@ def parse(text: str) -> Narrative:
         space, _, local = name.rpartition(" ")
         if depth == 1 and local != "div":
             fault("xhtml-div", "does not begin with <div>")
-        if space != _XHTML:
-            if depth == 1 or space:
-                fault("xhtml-namespace", f"its elements are not in the namespace {_XHTML}")
+        if space != _XHTML and (depth == 1 or space):
+            fault("xhtml-namespace", f"its elements are not in the namespace {_XHTML}")
         if local not in ELEMENTS:
             fault("txt-1", f"has an element that is not allowed in a narrative ({local[:20]})")
         allowed = _ATTRIBUTES.get(local, _EVERYWHERE)
@@ -137,16 +140,18 @@ def parse(text: str) -> Narrative:
             if key.startswith("http://www.w3.org/XML/1998/namespace "):
                 attribute = f"xml:{attribute}"
             if attribute not in allowed:
-                fault("txt-1", f"has an attribute that is not allowed in a narrative ({local[:20]}/{attribute[:20]})")
+                fault(
+                    "txt-1",
+                    f"has an attribute that is not allowed in a narrative ({local[:20]}/{attribute[:20]})",
+                )
             if attribute in ("id", "name"):
                 found.ids.add(content)
             if attribute in ("lang", "xml:lang") and depth == 2:
                 found.languages.append(content)
             if attribute == "href":
                 link(content)
-            if attribute == "src":
-                if content.startswith("#"):
-                    found.images.append(content[1:])
+            if attribute == "src" and content.startswith("#"):
+                found.images.append(content[1:])
         if local == "img":
             found.blank = False
 
@@ -178,7 +183,10 @@ def parse(text: str) -> Narrative:
     parser.CharacterDataHandler = characters
     # HTML's own entities are unknown in XML: https://hl7.org/fhir/R4/narrative.html, "&nbsp;" and the like.
     for entity in sorted({one for one in _ENTITY.findall(text) if one not in _OF_XML}):
-        fault("xhtml-entity", f"has an entity that XML does not know (&{entity[:12]};); expected a character or its number")
+        fault(
+            "xhtml-entity",
+            f"has an entity that XML does not know (&{entity[:12]};); expected a character or its number",
+        )
     body = _ENTITY.sub(lambda one: one[0] if one[1] in _OF_XML else " ", text).lstrip()
     if body.startswith("<?xml"):
         body = body.partition("?>")[2]

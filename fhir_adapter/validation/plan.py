@@ -1,7 +1,7 @@
 """The types of R4 compiled: one call checks an element with all that is in it.
 
-A ``Plan`` belongs to a type or a backbone element. Its fields are closures by the name that a child has in JSON;
-nothing looks into a StructureDefinition while a resource is checked. What is checked here is structure:
+A ``Plan`` belongs to a type or a backbone element. Its fields are closures by the name that a child has in
+JSON; nothing looks into a StructureDefinition while a resource is checked. What is checked here is structure:
 https://hl7.org/fhir/R4/json.html and the cardinalities, types, bindings, and invariants of the type's own
 definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` names.
 """
@@ -51,7 +51,7 @@ class Plan:
 
 @cache
 def plan(name: str) -> Plan:
-    """The plan of a type (``Quantity``) or of an element that has children of its own (``Observation.component``)."""
+    """The plan of a type (``Quantity``) or of an element with children (``Observation.component``)."""
     return Plan(name)
 
 
@@ -65,7 +65,7 @@ def _compile(name: str) -> Check:
         keys = frozenset(element.key(type.code) for type in element.types)
         for type in element.types:
             key = element.key(type.code)
-            field = _field(name, described.kind, element, type, key)
+            field = _field(described.kind, element, type, key)
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
             if type.code in FORMS:
                 fields[f"_{key}"] = _sibling(element, type, key)
@@ -109,7 +109,9 @@ def _unknown(key: str, fields: dict[str, Field], path: Path, run: Run) -> None:
         run.error(path, "unknown-element", "fhir_comments is of an older version", "structure", key)
         return
     near = suggestion(key, (name for name in fields if name[0] != "_"))
-    run.error(path, "unknown-element", f"{shown(key)} is no element at this place.{near}", "structure", shown(key))
+    run.error(
+        path, "unknown-element", f"{shown(key)} is no element at this place.{near}", "structure", shown(key)
+    )
 
 
 def _only_one(stem: str, key: str, keys: frozenset[str], field: Field) -> Field:
@@ -127,7 +129,7 @@ def _only_one(stem: str, key: str, keys: frozenset[str], field: Field) -> Field:
     return check
 
 
-def _field(holder: str, holder_kind: str, element: Element, type: TypeRef, key: str) -> Field:
+def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field:
     step = element.step(type.code)
     if type.code == "Resource":
         return _resources(element) if element.repeats else _resource(element)
@@ -145,7 +147,11 @@ def _field(holder: str, holder_kind: str, element: Element, type: TypeRef, key: 
         limit = element.definition.get("maxLength")
         if limit is not None and limit < 1048576:
             checks = (*checks, datatypes.longest(limit))
-        return _primitives(step, key, ok, kind, checks) if element.repeats else _primitive(step, key, ok, kind, checks)
+        return (
+            _primitives(step, key, ok, kind, checks)
+            if element.repeats
+            else _primitive(step, ok, kind, checks)
+        )
     if type.code == "Extension":
         return _extensions(step, element.name == "modifierExtension", plan("Extension"))
     inner = plan(type.content)
@@ -160,7 +166,7 @@ def _checks(element: Element, type: TypeRef) -> tuple[Check, ...]:
         if bound is not None:
             found.append(bound)
     if type.code in ("Reference", "canonical"):
-        found += references.target_checks(element, type)
+        found += references.target_checks(type)
     if type.profiles:
         found.append(conforms_to(type.profiles))
     lowest, highest = datatypes.limits(element.definition)
@@ -171,16 +177,16 @@ def _checks(element: Element, type: TypeRef) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def _primitive(step: str, key: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:
+def _primitive(step: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:
     if not checks:
 
-        def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
             if not ok(value):
                 _malformed(kind, value, (path, step, -1), run)
 
         return check
 
-    def check_more(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check_more(_holder: Json, value: Any, path: Path, run: Run) -> None:
         here = (path, step, -1)
         if not ok(value):
             _malformed(kind, value, here, run)
@@ -195,7 +201,9 @@ def _unique(value: Any, path: Path, run: Run) -> None:
     """Element.id is unique in the resource. https://hl7.org/fhir/R4/element.html#id"""
     seen = run.memo.setdefault(("element ids", id(run.scope.resource)), set())
     if value in seen:
-        run.error(path[0], "duplicate-id", "has an id that another element of the resource has, too", "invalid")
+        run.error(
+            path[0], "duplicate-id", "has an id that another element of the resource has, too", "invalid"
+        )
     seen.add(value)
 
 
@@ -204,7 +212,9 @@ def _malformed(kind: str, value: Any, path: Path, run: Run) -> None:
     run.error(path, rule, message, "structure" if rule in ("null", "json-type") else "value")
 
 
-def _primitives(step: str, key: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:
+def _primitives(
+    step: str, key: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]
+) -> Field:
     under = f"_{key}"
 
     def check(holder: Json, value: Any, path: Path, run: Run) -> None:
@@ -222,7 +232,9 @@ def _primitives(step: str, key: str, ok: Callable[[Any], bool], kind: str, check
                 # A null keeps the place of a value that has an extension instead.
                 beside = holder.get(under)
                 if type(beside) is not list or index >= len(beside) or beside[index] is None:
-                    run.error((path, step, index), "null", "is null, and nothing stands in its place", "structure")
+                    run.error(
+                        (path, step, index), "null", "is null, and nothing stands in its place", "structure"
+                    )
             else:
                 _malformed(kind, item, (path, step, index), run)
 
@@ -261,7 +273,9 @@ def _sibling(element: Element, type: TypeRef, key: str) -> Field:
             if item is not None:
                 one(item, has_value, (path, step, index), run)
             elif not has_value and index >= len(values):
-                run.error((path, step, index), "null", "is null, and nothing stands in its place", "structure")
+                run.error(
+                    (path, step, index), "null", "is null, and nothing stands in its place", "structure"
+                )
 
     return many if element.repeats else single
 
@@ -272,13 +286,18 @@ def _plain_id(field: Field) -> Field:
     def check(holder: Json, value: Any, path: Path, run: Run) -> None:
         field(holder, value, path, run)
         if type(value) is dict and "extension" in value:
-            run.error((path, "id", -1), "id-extension", "has extensions, which the id of a resource must not", "business-rule")
+            run.error(
+                (path, "id", -1),
+                "id-extension",
+                "has extensions, which the id of a resource must not",
+                "business-rule",
+            )
 
     return check
 
 
 def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         here = (path, step, -1)
         if type(value) is not dict:
             run.error(here, "json-type", f"is {_json(value)}; expected an object", "structure")
@@ -291,7 +310,7 @@ def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
 
 
 def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         if type(value) is not list:
             run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
             return
@@ -310,7 +329,7 @@ def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
 
 
 def _extensions(step: str, modifier: bool, inner: Plan) -> Field:
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         if type(value) is not list:
             run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
             return
@@ -328,7 +347,7 @@ def _extensions(step: str, modifier: bool, inner: Plan) -> Field:
 
 
 def _narrative(step: str) -> Field:
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         narrative.check(value, (path, step, -1), run)
 
     return check
@@ -338,7 +357,7 @@ def _resource(element: Element) -> Field:
     step = element.name
     role = {"outcome": "outcome"}.get(step, "entry" if element.path.startswith("Bundle") else "parameter")
 
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         run.enter(run, value, (path, step, -1), role)
 
     return check
@@ -347,7 +366,7 @@ def _resource(element: Element) -> Field:
 def _resources(element: Element) -> Field:
     step = element.name
 
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         if type(value) is not list:
             run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
             return
@@ -364,4 +383,6 @@ def _json(value: Any) -> str:
         return "null"
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "an array"
-    return "a string" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
+    return (
+        "a string" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
+    )

@@ -1,7 +1,7 @@
 """The lexical forms of R4's primitive types. https://hl7.org/fhir/R4/datatypes.html#primitive
 
-A form is judged on the value as JSON has it: a string, ``true`` or ``false``, or a number, which is ``int`` or
-``Decimal`` (a ``float`` is taken, too).
+A form is judged on the value as JSON has it: a string, ``true`` or ``false``, or a number, which is ``int``
+or ``Decimal`` (a ``float`` is taken, too).
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ __all__ = ["FORMS", "PRIMITIVES", "explain"]
 
 _MAX_STRING: Final = 1024 * 1024
 
-_DAY: Final = (
-    r"([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)(-(0[1-9]|1[0-2])(-(0[1-9]|[1-2][0-9]|3[0-1]){rest})?)?"
-)
+_YEAR: Final = r"([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
+_DAY: Final = _YEAR + r"(-(0[1-9]|1[0-2])(-(0[1-9]|[1-2][0-9]|3[0-1]){rest})?)?"
 _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _ZONE: Final = r"(Z|(\+|-)((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 
@@ -137,7 +136,7 @@ _SAID: Final = {
     "canonical": "a canonical URL, without blanks",
     "code": "a code: no blanks at either end, and single spaces between words",
     "date": "a day of the calendar, its month or its year: 2024-03-15, 2024-03 or 2024",
-    "dateTime": "a day of the calendar, its month or its year, or a time with seconds and zone: 2024-03-15T14:30:00+08:00",
+    "dateTime": "a day of the calendar, a month, a year, or with seconds and zone 2024-03-15T14:30:00+08:00",
     "decimal": "a number, not in quotes",
     "id": "1 to 64 of A-Z, a-z, 0-9, '-' and '.'",
     "instant": "a time with seconds and zone: 2024-03-15T14:30:00.000+08:00",
@@ -153,7 +152,13 @@ _SAID: Final = {
     "uuid": "a UUID in small letters: urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
 }
 
-_JSON: Final = {bool: "true or false", int: "a number", Decimal: "a number", float: "a number", str: "a string"}
+_JSON: Final = {
+    bool: "true or false",
+    int: "a number",
+    Decimal: "a number",
+    float: "a number",
+    str: "a string",
+}
 
 
 def explain(kind: str, value: Any) -> tuple[str, str]:
@@ -165,7 +170,9 @@ def explain(kind: str, value: Any) -> tuple[str, str]:
         return "json-type", f"is {'an array' if isinstance(value, list) else 'an object'}; expected {wanted}"
     of_string = kind not in ("boolean", "decimal", "integer", "positiveInt", "unsignedInt")
     if of_string != isinstance(value, str) or (kind == "boolean") != isinstance(value, bool):
-        return "json-type", f"is {_JSON[type(value)]}; expected {wanted}" + (", in quotes" if of_string else "")
+        return "json-type", f"is {_JSON[type(value)]}; expected {wanted}" + (
+            ", in quotes" if of_string else ""
+        )
     if value == "":
         return "empty", f"is an empty string; expected {wanted}, or leave the element out"
     return f"form-{kind}", f"has not the form of {kind}: expected {wanted}"

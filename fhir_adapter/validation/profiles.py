@@ -1,8 +1,9 @@
 """Profiles compiled into checks. https://hl7.org/fhir/R4/profiling.html
 
-A ``ProfilePlan`` holds what a profile asks beyond the type that it is of; the type itself is checked by its own
-plan. Each element of the snapshot is compared with the type's: cardinality, types, fixed and pattern values,
-limits, bindings, invariants, and slices with theirs. An element that adds nothing leaves nothing behind.
+A ``ProfilePlan`` holds what a profile asks beyond the type that it is of; the type itself is checked by its
+own plan. Each element of the snapshot is compared with the type's: cardinality, types, fixed and pattern
+values, limits, bindings, invariants, and slices with theirs. An element that adds nothing leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fhir_adapter.validation import datatypes, invariants, narrative
 from fhir_adapter.validation.bindings import bound_check
 from fhir_adapter.validation.definitions.snapshot import NoSnapshot, snapshot
 from fhir_adapter.validation.definitions.store import Definitions
+from fhir_adapter.validation.issue import shown
 from fhir_adapter.validation.model import Binding, Element, TypeRef, constraints_of, is_resource, model
 from fhir_adapter.validation.primitives import FORMS
 from fhir_adapter.validation.references import Target, target_checks
@@ -34,7 +36,7 @@ _WITH_UNIT: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration
 
 
 class Item(NamedTuple):
-    """An element of an instance: its value (``None`` for a primitive without), its ``_`` sibling, type and path."""
+    """An element of an instance: value (``None`` for a primitive without), ``_`` sibling, type and path."""
 
     value: Any
     beside: Any
@@ -44,7 +46,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProfilePlan:
-    """The checks of a profile. ``extension_urls``: of a complex extension, the urls of those that it may hold."""
+    """The checks of a profile. ``extension_urls``: of an extension, the urls of those that it may hold."""
 
     url: str
     type: str
@@ -214,7 +216,9 @@ def _child(definitions: Definitions, node: Node, element: Element) -> Callable[[
     def check(holder: Any, path: Path, run: Run) -> None:
         items = gather(element, holder, path)
         if asks_least and len(items) < least:
-            run.error(path, "cardinality", f"{name} is there {len(items)} times; at least {least}", "structure")
+            run.error(
+                path, "cardinality", f"{name} is there {len(items)} times; at least {least}", "structure"
+            )
         if asks_most and most is not None and len(items) > most:
             wanted = f"at most {most}" if most else "none allowed by the profile"
             run.error(path, "cardinality", f"{name} is there {len(items)} times; {wanted}", "structure")
@@ -245,7 +249,7 @@ def item_checks(definitions: Definitions, node: Node, element: Element) -> tuple
     found: list[ItemCheck] = []
     types = node.types()
     if types:
-        found += _types(definitions, types, element)
+        found += _types(types, element)
     codes = {type.code for type in types} or {type.code for type in element.types}
     row = node.row
     fixed, pattern = node.value("fixed"), node.value("pattern")
@@ -263,8 +267,12 @@ def item_checks(definitions: Definitions, node: Node, element: Element) -> tuple
         binding = Binding(bound.get("strength", "example"), bound["valueSet"], bound.get("max") or "")
         if element.binding is None or binding != element.binding:
             # Units bind what has a unit, and not the other types of a choice.
-            bound_codes = codes & _WITH_UNIT if element.choice and _only_units(definitions, binding) else codes
-            by_type = {code: check for code in bound_codes if (check := bound_check(binding, code)) is not None}
+            bound_codes = (
+                codes & _WITH_UNIT if element.choice and _only_units(definitions, binding) else codes
+            )
+            by_type = {
+                code: check for code in bound_codes if (check := bound_check(binding, code)) is not None
+            }
             if by_type:
                 found.append(_of_type(by_type))
     inherited = {rule.key for rule in element.constraints} | _keys_of_types(types)
@@ -363,7 +371,12 @@ def _alternatives(urls: tuple[str, ...]) -> ItemCheck:
         extensions = item.beside.get("extension") if isinstance(item.beside, dict) else None
         given = {one.get("url") for one in extensions or () if isinstance(one, dict)}
         if not given & set(urls):
-            run.error(item.path, "value-alternatives", f"has no value; expected one, or {', '.join(urls)}", "required")
+            run.error(
+                item.path,
+                "value-alternatives",
+                f"has no value; expected one, or {', '.join(urls)}",
+                "required",
+            )
 
     return on_item
 
@@ -378,16 +391,26 @@ def _languages(controls: tuple[str, ...]) -> ItemCheck:
         found = narrative.parse(div).languages
         for control in controls:
             if control == "_no" and found:
-                run.error(item.path, "narrative-languages", "has sections by language; expected none", "business-rule")
+                run.error(
+                    item.path,
+                    "narrative-languages",
+                    "has sections by language; expected none",
+                    "business-rule",
+                )
             elif control in ("_yes", "_resource") and not found:
                 run.error(item.path, "narrative-languages", "has no sections by language", "business-rule")
             elif control == "_resource" and run.scope.resource.get("language") not in (None, *found):
-                run.error(item.path, "narrative-languages", "has no section in the resource's language", "business-rule")
+                run.error(
+                    item.path,
+                    "narrative-languages",
+                    "has no section in the resource's language",
+                    "business-rule",
+                )
 
     return on_item
 
 
-def _types(definitions: Definitions, types: tuple[TypeRef, ...], element: Element) -> list[ItemCheck]:
+def _types(types: tuple[TypeRef, ...], element: Element) -> list[ItemCheck]:
     """ElementDefinition.type: fewer types than the base has, and profiles on them."""
     found: list[ItemCheck] = []
     codes = {type.code for type in types}
@@ -403,13 +426,23 @@ def _types(definitions: Definitions, types: tuple[TypeRef, ...], element: Elemen
     base = {type.code: type for type in element.types}
     for type in types:
         before = base.get(type.code)
-        if type.profiles and (before is None or type.profiles != before.profiles) and type.code != "Extension":
+        if (
+            type.profiles
+            and (before is None or type.profiles != before.profiles)
+            and type.code != "Extension"
+        ):
             found.append(_profiled(type))
         if type.code == "Reference":
             changed = before is None or type.targets != before.targets
-            narrower = TypeRef(type.code, type.content, (), type.targets if changed else (), type.aggregation, type.versioning)
-            for check in target_checks(None, narrower, narrower=True):
-                found.append(_of_type({"Reference": check}))
+            narrower = TypeRef(
+                type.code,
+                type.content,
+                (),
+                type.targets if changed else (),
+                type.aggregation,
+                type.versioning,
+            )
+            found += [_of_type({"Reference": check}) for check in target_checks(narrower, narrower=True)]
     return found
 
 
@@ -448,16 +481,18 @@ def _conform(value: Any, path: Path, run: Run, profile: str) -> None:
         kind = value["resourceType"]
         if is_resource(name):
             if name not in ("Resource", "DomainResource", kind):
-                run.error(path, "profile", f"is a {str(kind)[:40]}; expected {name}", "structure")
+                run.error(path, "profile", f"is a {shown(str(kind))}; expected {name}", "structure")
             return
         plan = plan_of(run.definitions, profile)
         if plan is None:
             run.error(path, "profile-unknown", f"the profile {profile} is not known", "not-found")
         elif plan.type not in (kind, "Resource", "DomainResource"):
-            run.error(path, "profile", f"is a {str(kind)[:40]}; expected {plan.type}", "structure")
+            run.error(path, "profile", f"is a {shown(str(kind))}; expected {plan.type}", "structure")
         else:
             outer = run.scope
-            run.scope = Scope(value, str(kind), path, outer, "contained" if path[1] == "contained" else "entry")
+            run.scope = Scope(
+                value, str(kind), path, outer, "contained" if path[1] == "contained" else "entry"
+            )
             try:
                 plan.check(value, path, run)
             finally:

@@ -1,8 +1,9 @@
 """QuestionnaireResponses against their Questionnaires. https://hl7.org/fhir/R4/questionnaireresponse.html
 
-§10.18.3: the response's items are the questionnaire's, by linkId, nested as they are there and in their order; an
-answer has the type of its question; a required question that is enabled is answered once the response is completed;
-what is not enabled has no answer. Extensions of a question (minValue, maxSize, …) limit its answers.
+§10.18.3: the response's items are the questionnaire's, by linkId, nested as they are there and in their
+order; an answer has the type of its question; a required question that is enabled is answered once the
+response is completed; what is not enabled has no answer. Extensions of a question (minValue, maxSize, …)
+limit its answers.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def check(scope: Scope, run: Run) -> None:
     found = _questionnaire(scope, run, canonical)
     if found is None:
         path = (scope.path, "questionnaire", -1)
-        run.warning(path, "questionnaire-unknown", "is not known here, so the answers were not checked", "not-found")
+        run.warning(
+            path, "questionnaire-unknown", "is not known here, so the answers were not checked", "not-found"
+        )
         return
     one = _Response(scope, run, found)
     one.items(_list(found, "item"), [(scope.resource, scope.path)], [scope.resource])
@@ -81,7 +84,8 @@ class _Response:
     def items(
         self, questions: Sequence[Json], holders: Sequence[tuple[Json, Path]], around: Sequence[Json]
     ) -> None:
-        """The items in each holder (the response, an item or an answer) against the questions that belong there.
+        """The items in each holder (the response, an item, an answer) against the questions that belong
+        there.
 
         ``around`` are the holders from the outermost to this one, where enableWhen finds its questions.
         """
@@ -94,23 +98,42 @@ class _Response:
                 here = (path, "item", index)
                 link = item.get("linkId")
                 if not isinstance(link, str):
-                    run.error(path, "questionnaire-link", "an item has no linkId, so it cannot be checked", "required")
+                    run.error(
+                        path,
+                        "questionnaire-link",
+                        "an item has no linkId, so it cannot be checked",
+                        "required",
+                    )
                     continue
                 position = known.get(link)
                 if position is None:
                     if link in self.link_ids:
-                        run.error(path, "questionnaire-place", "an item is not where its question is", "structure")
+                        run.error(
+                            path, "questionnaire-place", "an item is not where its question is", "structure"
+                        )
                     else:
-                        run.error(path, "questionnaire-link", "an item's linkId is none of the questionnaire", "not-found")
+                        run.error(
+                            path,
+                            "questionnaire-link",
+                            "an item's linkId is none of the questionnaire",
+                            "not-found",
+                        )
                     continue
                 if position < last:
-                    run.error(path, "questionnaire-order", "items are not in the order of the questions", "structure")
+                    run.error(
+                        path,
+                        "questionnaire-order",
+                        "items are not in the order of the questions",
+                        "structure",
+                    )
                 last = max(last, position)
                 by_id.setdefault(link, []).append((item, here))
             for question in questions:
                 self.question(question, by_id.get(str(question.get("linkId")), []), path, [*around])
 
-    def question(self, question: Json, found: list[tuple[Json, Path]], path: Path, around: list[Json]) -> None:
+    def question(
+        self, question: Json, found: list[tuple[Json, Path]], path: Path, around: list[Json]
+    ) -> None:
         """One question with the response's items for it."""
         run, link, kind = self.run, str(question.get("linkId")), question.get("type")
         is_enabled = self.enabled(question, around)
@@ -123,12 +146,19 @@ class _Response:
             run.error(path, "questionnaire-repeats", message, "invalid")
         for item, here in found:
             if not is_enabled and ("answer" in item or "item" in item):
-                run.error(here, "questionnaire-enabled", f"{link} is not enabled, and yet has an answer", "invariant")
+                run.error(
+                    here,
+                    "questionnaire-enabled",
+                    f"{link} is not enabled, and yet has an answer",
+                    "invariant",
+                )
             self.item(question, item, here, [*around, item], is_enabled)
 
     def missing(self, path: Path, link: str) -> None:
         severity: Any = "error" if self.is_complete else "warning"
-        self.run.say(severity, path, "questionnaire-required", f"the required item {link} has no answer", "required")
+        self.run.say(
+            severity, path, "questionnaire-required", f"the required item {link} has no answer", "required"
+        )
 
     def item(self, question: Json, item: Json, path: Path, around: list[Json], is_enabled: bool) -> None:
         run, link, kind = self.run, str(question.get("linkId")), str(question.get("type"))
@@ -139,7 +169,9 @@ class _Response:
         questions = _list(question, "item")
         if kind == "display":
             if "answer" in item:
-                run.error(path, "questionnaire-type", "an item of the type display has no answers", "structure")
+                run.error(
+                    path, "questionnaire-type", "an item of the type display has no answers", "structure"
+                )
             if "item" in item:
                 run.error(path, "questionnaire-type", "an item of the type display has no items", "structure")
             return
@@ -151,7 +183,9 @@ class _Response:
         if not answers and question.get("required") is True and is_enabled:
             self.missing(path, link)
         if len(answers) > 1 and question.get("repeats") is not True:
-            run.error(path, "questionnaire-repeats", f"{link} has {len(answers)} answers; expected one", "invalid")
+            run.error(
+                path, "questionnaire-repeats", f"{link} has {len(answers)} answers; expected one", "invalid"
+            )
         self.count(question, len(answers), path)
         if "item" in item:
             run.error(path, "questionnaire-type", "items of a question stand in its answers", "structure")
@@ -162,9 +196,14 @@ class _Response:
 
     def count(self, question: Json, number: int, path: Path) -> None:
         """http://hl7.org/fhir/StructureDefinition/questionnaire-minOccurs and -maxOccurs."""
-        least, most = _extension(question, "questionnaire-minOccurs"), _extension(question, "questionnaire-maxOccurs")
+        least, most = (
+            _extension(question, "questionnaire-minOccurs"),
+            _extension(question, "questionnaire-maxOccurs"),
+        )
         if isinstance(least, int) and number < least:
-            self.run.error(path, "questionnaire-repeats", f"has {number} answers; at least {least}", "invalid")
+            self.run.error(
+                path, "questionnaire-repeats", f"has {number} answers; at least {least}", "invalid"
+            )
         if isinstance(most, int) and number > most:
             self.run.error(path, "questionnaire-repeats", f"has {number} answers; at most {most}", "invalid")
 
@@ -173,19 +212,26 @@ class _Response:
         found = _value(answer)
         if kind not in _TYPES:
             if found is not None:
-                run.error(outer, "questionnaire-type", f"an item of the type {kind[:20]} has no answers", "structure")
+                run.error(
+                    outer,
+                    "questionnaire-type",
+                    f"an item of the type {kind[:20]} has no answers",
+                    "structure",
+                )
             return
         if found is None:
             return
         type, value = found
         here = (path, f"value.ofType({type})", -1)
         if type not in _TYPES[kind]:
-            run.error(here, "questionnaire-type", f"is {type}; expected {' or '.join(_TYPES[kind])}", "invariant")
+            run.error(
+                here, "questionnaire-type", f"is {type}; expected {' or '.join(_TYPES[kind])}", "invariant"
+            )
             return
         if isinstance(value, str):
             self.string(question, type, value, here)
         if type in ("integer", "decimal", "date", "dateTime", "time"):
-            self.limits(question, type, value, here)
+            self.limits(question, value, here)
         if type == "Attachment":
             self.attachment(question, value, path)
         elif type == "Quantity":
@@ -198,19 +244,25 @@ class _Response:
             return
         limit, least = question.get("maxLength"), _extension(question, "minLength")
         if isinstance(limit, int) and len(value) > limit:
-            self.run.error(path, "questionnaire-length", f"has {len(value)} characters; at most {limit}", "invariant")
+            self.run.error(
+                path, "questionnaire-length", f"has {len(value)} characters; at most {limit}", "invariant"
+            )
         if isinstance(least, int) and len(value) < least:
-            self.run.error(path, "questionnaire-length", f"has {len(value)} characters; at least {least}", "invariant")
+            self.run.error(
+                path, "questionnaire-length", f"has {len(value)} characters; at least {least}", "invariant"
+            )
         pattern = _extension(question, "regex")
         if isinstance(pattern, str) and len(value) < 10_000:
             fits = _pattern(pattern)
             if fits is not None and not fits.fullmatch(value):
                 shape = _extension(question, "entryFormat")
                 like = f", such as {shape}" if isinstance(shape, str) else ""
-                self.run.error(path, "questionnaire-regex", f"has not the form that is expected{like}", "invariant")
+                self.run.error(
+                    path, "questionnaire-regex", f"has not the form that is expected{like}", "invariant"
+                )
 
-    def limits(self, question: Json, type: str, value: Any, path: Path) -> None:
-        """The extensions minValue, maxValue and maxDecimalPlaces. A partial date is compared as it is written."""
+    def limits(self, question: Json, value: Any, path: Path) -> None:
+        """Extensions minValue, maxValue and maxDecimalPlaces. A partial date is compared as it is written."""
         for name, word in (("minValue", "least"), ("maxValue", "most")):
             limit = _extension(question, name)
             both_numbers = isinstance(value, _NUMBERS) and isinstance(limit, _NUMBERS)
@@ -222,14 +274,18 @@ class _Response:
         if isinstance(places, int) and isinstance(value, Decimal):
             exponent = value.as_tuple().exponent
             if isinstance(exponent, int) and -exponent > places:
-                self.run.error(path, "questionnaire-limit", f"has more than {places} decimal places", "invariant")
+                self.run.error(
+                    path, "questionnaire-limit", f"has more than {places} decimal places", "invariant"
+                )
 
     def attachment(self, question: Json, value: Json, path: Path) -> None:
         """The extensions mimeType and maxSize."""
         kinds = [one for one in _extensions(question, "mimeType") if isinstance(one, str)]
         kind, size = value.get("contentType"), value.get("size")
         if kinds and isinstance(kind, str) and kind not in kinds:
-            self.run.error(path, "questionnaire-attachment", f"contentType is none of {', '.join(kinds)}", "invalid")
+            self.run.error(
+                path, "questionnaire-attachment", f"contentType is none of {', '.join(kinds)}", "invalid"
+            )
         most = _extension(question, "maxSize")
         if isinstance(most, _NUMBERS) and isinstance(size, int) and size > most:
             self.run.error(path, "questionnaire-attachment", f"has {size} bytes; at most {most}", "invalid")
@@ -243,7 +299,9 @@ class _Response:
             names = ", ".join(str(one.get("code")) for one in options)
             run.error(path, "questionnaire-unit", f"its unit is none of {names}", "invalid")
         value_set = _extension(question, "questionnaire-unitValueSet")
-        if isinstance(value_set, str) and (unit[1] is None or in_value_set(run, value_set, dict(value)) is False):
+        if isinstance(value_set, str) and (
+            unit[1] is None or in_value_set(run, value_set, dict(value)) is False
+        ):
             run.error(path, "questionnaire-unit", f"its unit is not in {value_set}", "invalid")
         for name, word in (("minQuantity", "least"), ("maxQuantity", "most")):
             limit = _extension(question, f"sdc-questionnaire-{name}", _SDC)
@@ -251,7 +309,8 @@ class _Response:
                 continue
             pair = None if value.get("code") is None or limit.get("code") is None else value_of(value, limit)
             if pair is None:
-                message = f"cannot be compared with the limit of {limit.get('value')} {limit.get('code', 'without a code')}"
+                unit = limit.get("code", "without a code")
+                message = f"cannot be compared with the limit of {limit.get('value')} {unit}"
                 run.error(path, "questionnaire-limit", message, "invariant")
             elif pair[0] < pair[1] if name == "minQuantity" else pair[0] > pair[1]:
                 message = f"is not allowed; at {word} {limit.get('value')} {limit.get('code')}"
@@ -260,14 +319,18 @@ class _Response:
     def options(self, question: Json, kind: str, type: str, value: Any, path: Path, number: int) -> None:
         """Questionnaire.item.answerOption and .answerValueSet; of an open choice a string may be any."""
         run = self.run
-        options = [(one, pair) for one in _list(question, "answerOption") if (pair := _value(one)) is not None]
+        options = [
+            (one, pair) for one in _list(question, "answerOption") if (pair := _value(one)) is not None
+        ]
         value_set = question.get("answerValueSet")
         is_open = kind == "open-choice" and type == "string"
         if options and not is_open:
             same_type = [(one, held) for one, (of, held) in options if of == type]
             chosen = [one for one, held in same_type if _same_option(held, value)]
             if not same_type and kind != "open-choice":
-                run.error(path, "questionnaire-option", f"none of the options is of the type {type}", "invariant")
+                run.error(
+                    path, "questionnaire-option", f"none of the options is of the type {type}", "invariant"
+                )
             elif not chosen:
                 run.error(path, "questionnaire-option", "is none of the options", "code-invalid")
             for one in chosen:
@@ -293,7 +356,12 @@ class _Response:
             name, _, others = known["concept"][code]
             names = {name.lower(), *(text.lower() for _, text in others)} - {""}
             if names and display.lower() not in names:
-                run.error(path, "questionnaire-option", f"its display is not that of {code} in {system}", "code-invalid")
+                run.error(
+                    path,
+                    "questionnaire-option",
+                    f"its display is not that of {code} in {system}",
+                    "code-invalid",
+                )
 
     def enabled(self, question: Json, around: list[Json]) -> bool:
         """Questionnaire.item.enableWhen and .enableBehavior."""
@@ -349,7 +417,11 @@ def _compares(value: Any, operator: object, wanted: Any) -> bool:
 def _same_option(one: Any, other: Any) -> bool:
     """Codings are the same by system and code, other values by themselves."""
     if isinstance(one, dict) and isinstance(other, dict):
-        names = ("system", "code") if "code" in one or "code" in other else ("reference", "value", "unit", "display")
+        names = (
+            ("system", "code")
+            if "code" in one or "code" in other
+            else ("reference", "value", "unit", "display")
+        )
         return all(one.get(name) == other.get(name) for name in names)
     return same(one, other)
 
@@ -385,7 +457,11 @@ def _list(holder: Json, name: str) -> list[Json]:
 
 def _numbered(holder: Json, name: str) -> list[tuple[int, Json]]:
     value = holder.get(name)
-    return [(index, one) for index, one in enumerate(value) if isinstance(one, dict)] if isinstance(value, list) else []
+    return (
+        [(index, one) for index, one in enumerate(value) if isinstance(one, dict)]
+        if isinstance(value, list)
+        else []
+    )
 
 
 def _all_items(holder: Json) -> Iterator[Json]:

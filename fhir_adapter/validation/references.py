@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from fhir_adapter.validation.definitions.store import Definitions
-from fhir_adapter.validation.model import Element, TypeRef, is_resource
+from fhir_adapter.validation.issue import shown
+from fhir_adapter.validation.model import TypeRef, is_resource
 from fhir_adapter.validation.run import Path, Run, Scope
 
 __all__ = [
@@ -37,7 +38,7 @@ _REST: Final = re.compile(
 
 
 class Target(NamedTuple):
-    """What a reference leads to: the resource, its type, and where it stands: its path and the scope around it."""
+    """What a reference leads to: the resource, its type, its path, and the scope around it."""
 
     resource: Mapping[str, Any]
     type: str
@@ -70,7 +71,13 @@ def check_form(value: Any, path: Path, run: Run) -> None:
     """
     reference = value.get("reference")
     if type(reference) is not str or not reference:
-        if "type" not in value and not value.keys() & {"identifier", "display", "extension", "_reference", "id"}:
+        if "type" not in value and not value.keys() & {
+            "identifier",
+            "display",
+            "extension",
+            "_reference",
+            "id",
+        }:
             run.warning(path, "reference-empty", "has neither reference, identifier nor display", "invalid")
         return
     if _BLANK.search(reference):
@@ -80,19 +87,31 @@ def check_form(value: Any, path: Path, run: Run) -> None:
         if find(reference, run) is None:
             run.error(path, "reference-contained", "reference leads to no contained resource", "not-found")
             if reference != "#":
-                run.error(path, "ref-1", "SHALL have a contained resource if a local reference is provided", "invariant")
+                run.error(
+                    path,
+                    "ref-1",
+                    "SHALL have a contained resource if a local reference is provided",
+                    "invariant",
+                )
     elif reference.startswith("urn:") and run.scope.bundle is not None and find(reference, run) is None:
-        run.warning(path, "reference-bundle", "reference is a URN, and no entry of the Bundle has it", "not-found")
+        run.warning(
+            path, "reference-bundle", "reference is a URN, and no entry of the Bundle has it", "not-found"
+        )
     told = value.get("type")
     if isinstance(told, str):
         target = find(reference, run)
         actual = target.type if target is not None else implied_type(reference)
         if actual is not None and told != actual and told not in (f"{_BASE}{actual}",):
-            run.error(path, "reference-type", f"type says {told[:40]}, and reference leads to {actual}", "structure")
+            run.error(
+                path,
+                "reference-type",
+                f"type says {shown(told)}, and reference leads to {shown(actual)}",
+                "structure",
+            )
 
 
 def find(reference: str, run: Run) -> Target | None:
-    """What ``reference``, which stands in the resource that is being checked, leads to, as far as it is at hand."""
+    """What ``reference`` leads to from the resource that is being checked, as far as it is at hand."""
     scope = run.scope
     key = (id(scope.resource), reference)
     memo = run.memo
@@ -129,7 +148,13 @@ def _contained(reference: str, scope: Scope) -> Target | None:
     contained = container.resource.get("contained")
     for index, one in enumerate(contained if isinstance(contained, list) else ()):
         if isinstance(one, dict) and one.get("id") == reference[1:]:
-            return Target(one, str(one.get("resourceType")), (container.path, "contained", index), container, "contained")
+            return Target(
+                one,
+                str(one.get("resourceType")),
+                (container.path, "contained", index),
+                container,
+                "contained",
+            )
     return None
 
 
@@ -175,7 +200,7 @@ def entry_of(scope: Scope, bundle: Scope) -> int:
     return -1
 
 
-def absolute(reference: str, run: Run, scope: Scope, bundle: Scope) -> str | None:
+def absolute(reference: str, scope: Scope, bundle: Scope) -> str | None:
     """A reference in a Bundle as an absolute URL, by the fullUrl of the entry that it stands in."""
     found = rest(reference)
     if found is None or found["base"]:
@@ -189,7 +214,7 @@ def absolute(reference: str, run: Run, scope: Scope, bundle: Scope) -> str | Non
 
 def _bundled(reference: str, run: Run, scope: Scope, bundle: Scope) -> Target | None:
     """§2.36.4.1 Resolving references in Bundles."""
-    url = absolute(reference, run, scope, bundle)
+    url = absolute(reference, scope, bundle)
     if url is None:
         return None
     url = url.partition("#")[0]
@@ -223,11 +248,12 @@ def types_allowed(definitions: Definitions, profiles: Iterable[str]) -> frozense
     return frozenset(found) if found else None
 
 
-def target_checks(element: Element | None, type: TypeRef, narrower: bool = False) -> list[Check]:
+def target_checks(type: TypeRef, *, narrower: bool = False) -> list[Check]:
     """The checks of where a Reference of this element may lead: types, profiles, aggregation, versions.
 
-    ElementDefinition.type.targetProfile, .aggregation, .versioning. Types are judged by what the reference leads
-    to in the resource or Bundle, or by its text where ``Settings.rest_references`` says that it can be relied on.
+    ElementDefinition.type.targetProfile, .aggregation, .versioning. Types are judged by what the reference
+    leads to in the resource or Bundle, or by its text where ``Settings.rest_references`` says that it can be
+    relied on.
     """
     if type.code != "Reference":
         return []
@@ -285,11 +311,11 @@ def _existing(value: Any, path: Path, run: Run) -> None:
 
 
 def _wrong(found: str, allowed: frozenset[str]) -> str:
-    return f"leads to {found[:40]}; expected {', '.join(sorted(allowed))}"
+    return f"leads to {shown(found)}; expected {', '.join(sorted(allowed))}"
 
 
 def _conforming(target: Target, profiles: tuple[str, ...], path: Path, run: Run) -> None:
-    """The target conforms to one of the target profiles. Circles are taken to be right: nothing in them is wrong."""
+    """The target conforms to one of the target profiles; a circle does, if nothing in it is wrong."""
     from fhir_adapter.validation.profiles import conforms_resource
 
     key = ("target", id(target.resource), profiles)
@@ -299,7 +325,12 @@ def _conforming(target: Target, profiles: tuple[str, ...], path: Path, run: Run)
         run.memo[key] = True
         answer = run.memo[key] = any(conforms_resource(run, target, profile) for profile in profiles)
     if not answer:
-        run.error(path, "reference-profile", f"leads to a resource that conforms to none of {', '.join(profiles)}", "structure")
+        run.error(
+            path,
+            "reference-profile",
+            f"leads to a resource that conforms to none of {', '.join(profiles)}",
+            "structure",
+        )
 
 
 def _aggregated(modes: tuple[str, ...]) -> Check:
@@ -310,7 +341,9 @@ def _aggregated(modes: tuple[str, ...]) -> Check:
         target = find(reference, run)
         where = "contained" if reference.startswith("#") else target.where if target else "referenced"
         if where not in modes:
-            run.error(path, "reference-aggregation", f"is {where}; expected {' or '.join(modes)}", "structure")
+            run.error(
+                path, "reference-aggregation", f"is {where}; expected {' or '.join(modes)}", "structure"
+            )
 
     return check
 
@@ -325,5 +358,3 @@ def _versioned(versioning: str) -> Check:
             run.error(path, "reference-version", f"expected a reference with {wanted}", "structure")
 
     return check
-
-

@@ -1,4 +1,4 @@
-"""A resource through all checks: its type, the rules of its kind, its profiles; and resources inside it alike."""
+"""A resource through all checks: its type, the rules of its kind, its profiles; those inside it alike."""
 
 from __future__ import annotations
 
@@ -94,17 +94,32 @@ def _profiles(run: Run, scope: Scope, named: list[Any], asked: Sequence[str]) ->
             continue
         if run.definitions.get("StructureDefinition", url) is None:
             here: Path = ((scope.path, "meta", -1), "profile", index)
-            run.warning(here, "profile-unknown", f"the profile {url} is not known here, and was not checked", "not-found")
+            run.warning(
+                here,
+                "profile-unknown",
+                f"the profile {url} is not known here, and was not checked",
+                "not-found",
+            )
         else:
             wanted[url] = None
     for url in wanted:
         definition = run.definitions.get("StructureDefinition", url)
         if definition is None:
-            run.error(scope.path, "profile-unknown", f"the profile {url} is not known; name the package that has it", "not-found")
+            run.error(
+                scope.path,
+                "profile-unknown",
+                f"the profile {url} is not known; name the package that has it",
+                "not-found",
+            )
             continue
         type = definition.get("type")
         if type not in (scope.type, "Resource", "DomainResource"):
-            run.error(scope.path, "profile-type", f"the profile {url} is for {type}, not for {scope.type}", "structure")
+            run.error(
+                scope.path,
+                "profile-type",
+                f"the profile {url} is for {type}, not for {scope.type}",
+                "structure",
+            )
             continue
         made = plan_of(run.definitions, url)
         if made is not None:

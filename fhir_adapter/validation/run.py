@@ -43,8 +43,8 @@ class Settings:
 class Scope(NamedTuple):
     """A resource that is being checked: its content, type and place, and the resource around it.
 
-    ``role`` is what it is there: ``root``, ``entry``, ``contained``, ``parameter``, ``outcome``, or ``target``
-    for one that a reference outside leads to.
+    ``role`` is what it is there: ``root``, ``entry``, ``contained``, ``parameter``, ``outcome``, or
+    ``target`` for one that a reference outside leads to.
     """
 
     resource: Element

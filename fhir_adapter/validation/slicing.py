@@ -73,7 +73,9 @@ def slicing_of(definitions: Definitions, node: Node, element: Element) -> Sliced
                         further(item, run)
                 elif rules == "closed":
                     place = item.path[0] if element.choice else item.path
-                    run.error(place, "slicing", f"is in none of the slices of {name}, which are closed", "structure")
+                    run.error(
+                        place, "slicing", f"is in none of the slices of {name}, which are closed", "structure"
+                    )
                 others_before = True
                 continue
             if len(hits) > 1:
@@ -103,7 +105,7 @@ def slicing_of(definitions: Definitions, node: Node, element: Element) -> Sliced
 
 
 def _cannot(name: str, why: str) -> Sliced:
-    def check(items: Sequence[Item], path: Path, run: Run) -> None:
+    def check(items: Sequence[Item], _path: Path, run: Run) -> None:
         if items:
             run.error(items[0].path, "slicing", f"cannot be told to be {name} or not: {why}", "processing")
 
@@ -138,7 +140,11 @@ def _conforming(definitions: Definitions, node: Node, element: Element) -> Match
     checks = item_checks(definitions, node, element)
 
     def matches(item: Item, run: Run) -> bool:
-        return run.tried(lambda: [check(item, run) for check in checks] and None)
+        def all_checks() -> None:
+            for check in checks:
+                check(item, run)
+
+        return run.tried(all_checks)
 
     return matches
 
@@ -158,21 +164,22 @@ def _discriminator(definitions: Definitions, node: Node, element: Element, kind:
     if kind == "type":
         test = _type_test(definitions, ends, steps)
     elif kind == "profile":
-        test = _profile_test(ends, steps)
+        test = _profile_test(definitions, node, element, steps)
     else:
-        test = _value_test(definitions, ends, path)
-        if test is None:
+        by_value = _value_test(ends, definitions)
+        if by_value is None:
             known = [bounds(end) for end, _ in ends]
             if any(most == 0 for _, most in known):
                 return lambda item, run: not go(item, run)
             if any(least >= 1 for least, _ in known):
                 return lambda item, run: bool(go(item, run))
             raise CannotSlice(f"nothing fixes {path} in it")
+        test = by_value
     return lambda item, run: any(test(one, run) for one in go(item, run))
 
 
 def _steps(path: str) -> list[tuple[str, str]]:
-    """A discriminator's path, of FHIRPath's restricted subset: names, ``extension(url)``, ``resolve()``, ``ofType()``."""
+    """A discriminator's path: names, ``extension(url)``, ``resolve()`` and ``ofType()``."""
     found: list[tuple[str, str]] = []
     at = 0
     while at < len(path):
@@ -189,7 +196,9 @@ Walk = Callable[[Item, Run], list[Item]]
 Ends = list[tuple[Node, Element | None]]
 
 
-def _walk(definitions: Definitions, node: Node, element: Element, steps: list[tuple[str, str]]) -> tuple[Walk, Ends]:
+def _walk(
+    definitions: Definitions, node: Node, element: Element, steps: list[tuple[str, str]]
+) -> tuple[Walk, Ends]:
     """The way through an instance, and the elements of the profile at its end."""
     ends: Ends = [(node, element)]
     for name, argument in steps:
@@ -210,41 +219,36 @@ def _next(definitions: Definitions, node: Node, element: Element | None, name: s
     """The elements of a profile that a step of a discriminator leads to from ``node``."""
     types = node.types() or (element.types if element else ())
     if name == "resolve":
-        trees = [_tree(definitions, target) for type in types for target in type.targets]
+        trees = [tree_of(definitions, target) for type in types for target in type.targets]
         return [(tree, None) for tree in trees if tree is not None] or [(node, element)]
     if name == "ofType":
         chosen = [one for one in node.slices if any(type.code == argument for type in one.types())]
         return [(one, element) for one in chosen] or [(node, element)]
     if name == "extension":
-        found = [(one, None) for one in (node.children["extension"].slices if "extension" in node.children else ())
-                 if _extension_url(one) == argument]  # fmt: skip
-        tree = _tree(definitions, argument)
-        return found or ([(tree, None)] if tree is not None else [])
+        slices = node.children["extension"].slices if "extension" in node.children else []
+        named = [one for one in slices if _extension_url(one) == argument]
+        tree = None if named else tree_of(definitions, argument)
+        return [(one, None) for one in (*named, *([tree] if tree else []))]
     if name in node.children:
         child = node.children[name]
-        content = types[0].content if types else node.row["path"]
-        described = model(content)
-        element = described.elements.get(name) if described else None
+        described = model(types[0].content if types else node.row["path"])
+        inner = described.elements.get(name) if described else None
         # A choice that is sliced by its types is what its slices are.
-        own = [] if child.slices and (element is None or element.choice) else [child]
-        return [(one, element) for one in [*own, *child.slices]]
+        own = [] if child.slices and (inner is None or inner.choice) else [child]
+        return [(one, inner) for one in [*own, *child.slices]]
     for stem in ("fixed", "pattern"):
         whole = node.value(stem)
         if whole is not None and isinstance(whole[1], dict) and name in whole[1]:
-            path = f"{node.row['path']}.{name}"
-            return [(Node(name, {"path": path, "min": 1, "max": "*", f"{stem}Value": whole[1][name]}), None)]
-    found = []
+            row = {"path": f"{node.row['path']}.{name}", "min": 1, "max": "*", f"{stem}Value": whole[1][name]}
+            return [(Node(name, row), None)]
+    found: Ends = []
     for type in types:
         for profile in type.profiles or (f"{_BASE}{type.code}",):
-            tree = _tree(definitions, profile)
+            tree = tree_of(definitions, profile)
             if tree is not None and name in tree.children:
                 described = model(type.code) or model(tree.name)
                 found.append((tree.children[name], described.elements.get(name) if described else None))
     return found
-
-
-def _tree(definitions: Definitions, url: str) -> Node | None:
-    return tree_of(definitions, url)
 
 
 def _extension_url(node: Node) -> str | None:
@@ -306,7 +310,7 @@ def _type_test(definitions: Definitions, ends: Ends, steps: list[tuple[str, str]
             else:
                 codes.add(type.code)
 
-    def test(item: Item, run: Run) -> bool:
+    def test(item: Item, _run: Run) -> bool:
         if isinstance(item.value, Target):
             return item.value.type in codes
         if item.type.code == "Resource":
@@ -317,15 +321,14 @@ def _type_test(definitions: Definitions, ends: Ends, steps: list[tuple[str, str]
     return test
 
 
-def _profile_test(ends: Ends, steps: list[tuple[str, str]]) -> Test:
-    profiles: list[str] = []
-    for end, element in ends:
-        for type in end.types() or (element.types if element else ()):
-            profiles += type.profiles
-            if steps and steps[-1][0] == "resolve":
-                profiles += type.targets
-        if element is None and end.row["path"] == end.name and not end.types():
-            profiles.append(f"{_BASE}{end.name}")
+def _profile_test(
+    definitions: Definitions, node: Node, element: Element, steps: list[tuple[str, str]]
+) -> Test:
+    """Whether an element, or what a reference leads to, conforms to one of the slice's profiles."""
+    resolves = bool(steps) and steps[-1][0] == "resolve"
+    _, ends = _walk(definitions, node, element, steps[:-1] if resolves else steps)
+    types = [type for end, inner in ends for type in end.types() or (inner.types if inner else ())]
+    profiles = [profile for type in types for profile in (type.targets if resolves else type.profiles)]
     if not profiles:
         raise CannotSlice("no profile is named")
     check = conforms_to(tuple(profiles))
@@ -341,8 +344,8 @@ def _profile_test(ends: Ends, steps: list[tuple[str, str]]) -> Test:
     return test
 
 
-def _value_test(definitions: Definitions, ends: Ends, path: str) -> Test | None:
-    """Discriminators ``value`` and ``pattern``: fixed[x], pattern[x] or a required binding at the path's end."""
+def _value_test(ends: Ends, definitions: Definitions) -> Test | None:
+    """``value`` and ``pattern``: fixed[x], pattern[x] or a required binding at the path's end."""
     tests = [test for end, element in ends if (test := _value_of(definitions, end, element)) is not None]
     if not tests:
         return None
@@ -368,8 +371,8 @@ def _value_of(definitions: Definitions, node: Node, element: Element | None) -> 
             if children is not None and children.parts:
                 kept[type.code] = children.check
         if kept:
-            return lambda item, run: item.type.code in kept and run.tried(
-                lambda: kept[item.type.code](item.value, item.path, run)
+            return lambda item, run: (
+                item.type.code in kept and run.tried(lambda: kept[item.type.code](item.value, item.path, run))
             )
     return None
 

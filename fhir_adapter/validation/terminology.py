@@ -15,7 +15,7 @@ from fhir_adapter.validation.definitions.store import Definitions
 from fhir_adapter.validation.languages import is_language
 from fhir_adapter.validation.ucum import is_unit
 
-__all__ = ["Members", "code_system", "has_code", "is_defined", "members", "value_set_name"]
+__all__ = ["Members", "code_system", "has_code", "is_defined", "members"]
 
 Answer = bool | None
 
@@ -33,7 +33,6 @@ _GRAMMARS: Final[dict[str, Callable[[str], Answer]]] = {
 def _is_media_type(code: str) -> Answer:
     """By its form; FHIR itself uses short names, too: xml, json and ttl."""
     return True if _mime(code) else None if "/" not in code and not re.search(r"\s", code) else False
-
 
 
 @dataclass(slots=True)
@@ -104,11 +103,6 @@ def has_code(definitions: Definitions, system: str, code: str) -> Answer:
     return False if found["content"] == "complete" else None
 
 
-def value_set_name(definitions: Definitions, canonical: str) -> str:
-    """How a message names a value set."""
-    return canonical.partition("|")[0]
-
-
 def _members(definitions: Definitions, canonical: str) -> Members | None:
     found = definitions.get("ValueSet", canonical)
     if found is None:
@@ -138,26 +132,32 @@ def _add(made: Members, part: Members) -> None:
 
 
 def _remove(made: Members, part: Members) -> None:
+    if part.open or part.unknown:
+        # What is excluded is not all known, so of the codes that are in, some are in doubt.
+        for system, codes in made.listed.items():
+            inside = frozenset(code for code in codes if part.holds(system, code) is False)
+            if codes - inside:
+                made.open.append((system, _perhaps(codes - inside)))
+            made.listed[system] = inside
     for system, codes in part.listed.items():
         if system in made.listed:
             made.listed[system] -= codes
-            if system in made.folded:
-                made.folded[system] -= {code.lower() for code in codes}
-    if part.open or part.unknown:
-        # What is excluded cannot be told, so nothing that is in can.
-        out = part
-        for system, codes in made.listed.items():
-            made.open.append((system, lambda code, codes=codes: None if code in codes else False))  # type: ignore[misc]
-        made.listed = {}
-        made.open = [
-            (name, lambda code, test=test, name=name: _without(test(code), out.holds(name, code)))  # type: ignore[misc]
-            for name, test in made.open
-        ]
-    else:
-        made.open = [
-            (name, lambda code, test=test, name=name: _without(test(code), part.holds(name, code)))  # type: ignore[misc]
-            for name, test in made.open
-        ]
+        if system in made.folded:
+            made.folded[system] -= {code.lower() for code in codes}
+    made.open = [(system, _but(test, system, part)) for system, test in made.open]
+
+
+def _perhaps(codes: frozenset[str]) -> Callable[[str], Answer]:
+    """Nobody can tell of ``codes``; no other code is in."""
+    return lambda code: None if code in codes else False
+
+
+def _but(test: Callable[[str], Answer], system: str, excluded: Members) -> Callable[[str], Answer]:
+    return lambda code: _without(test(code), excluded.holds(system, code))
+
+
+def _in_both(one: Members, other: Members, system: str) -> Callable[[str], Answer]:
+    return lambda code: _and(one.holds(system, code), other.holds(system, code))
 
 
 def _without(inside: Answer, excluded: Answer) -> Answer:
@@ -179,22 +179,15 @@ def _part(definitions: Definitions, part: Mapping[str, Any]) -> Members:
 
 def _both(one: Members, other: Members) -> Members:
     made = Members(unknown=one.unknown and other.unknown)
-    systems = {*one.listed, *other.listed, *(name for name, _ in one.open), *(name for name, _ in other.open)}
-    for system in systems:
-        left, right = one.listed.get(system), other.listed.get(system)
-        if left is not None and right is not None:
-            made.listed[system] = left & right
-        elif left is not None or right is not None:
-            codes, judge = (left, other) if left is not None else (right or frozenset(), one)
-            answers = {code: judge.holds(system, code) for code in codes}
-            made.listed[system] = frozenset(code for code, answer in answers.items() if answer)
-            doubtful = frozenset(code for code, answer in answers.items() if answer is None)
-            if doubtful:
-                made.open.append((system, lambda code, doubtful=doubtful: None if code in doubtful else False))  # type: ignore[misc]
-        else:
-            made.open.append(
-                (system, lambda code, system=system: _and(one.holds(system, code), other.holds(system, code)))  # type: ignore[misc]
-            )
+    for system in {*one.listed, *other.listed, *(name for name, _ in one.open + other.open)}:
+        known = one.listed.get(system, frozenset()) | other.listed.get(system, frozenset())
+        answers = {code: _and(one.holds(system, code), other.holds(system, code)) for code in known}
+        made.listed[system] = frozenset(code for code, answer in answers.items() if answer)
+        doubtful = frozenset(code for code, answer in answers.items() if answer is None)
+        if system in {name for name, _ in one.open} & {name for name, _ in other.open}:
+            made.open.append((system, _in_both(one, other, system)))
+        elif doubtful:
+            made.open.append((system, _perhaps(doubtful)))
     return made
 
 
@@ -221,8 +214,7 @@ def _of_system(definitions: Definitions, part: Mapping[str, Any]) -> Members:
         for one in filters:
             kept = _filtered(concepts, one)
             if kept is None:
-                doubtful = codes_left
-                return Members(open=[(system, lambda code: None if code in doubtful else False)])
+                return Members(open=[(system, _perhaps(codes_left))])
             codes_left &= kept
         made = Members(listed={system: codes_left})
         if found.get("caseSensitive") is False:
@@ -230,7 +222,9 @@ def _of_system(definitions: Definitions, part: Mapping[str, Any]) -> Members:
         return made
     if filters:
         grammar = _GRAMMARS.get(system)
-        return Members(open=[(system, lambda code: None if grammar is None or grammar(code) is not False else False)])
+        return Members(
+            open=[(system, lambda code: None if grammar is None or grammar(code) is not False else False)]
+        )
     return Members(open=[(system, _GRAMMARS.get(system, lambda _code: None))])
 
 

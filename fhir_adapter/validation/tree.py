@@ -63,7 +63,12 @@ def build(rows: Sequence[Mapping[str, Any]]) -> Node:
                 node.row = {**row, "sliceName": last}
             if node.slice_name:
                 # A slice without the element that it is a slice of: that one says nothing of its own.
-                bare = {"path": path, "min": 0, "max": "*", "slicing": row.get("slicing") or default_slicing(name)}
+                bare = {
+                    "path": path,
+                    "min": 0,
+                    "max": "*",
+                    "slicing": row.get("slicing") or default_slicing(name),
+                }
                 parent.children[name] = Node(name, bare, slices=[node])
         elif row.get("sliceName") or chosen:
             if not row.get("sliceName"):

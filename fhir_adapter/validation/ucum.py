@@ -1,9 +1,9 @@
 """Units of UCUM: whether a code is one, and how two relate. https://ucum.org/ucum, version 2.2.
 
-``ucum.tsv`` holds the table of units of that specification (Copyright © 1999–2024 Regenstrief Institute, Inc.;
-codes and factors unchanged), one a line: ``p`` prefix and factor; ``b`` base unit; ``u`` unit, whether it takes
-prefixes, factor, unit; ``s`` the same for units of a special scale (degrees Celsius), ``a`` for arbitrary ones
-([IU]), which have no factor.
+``ucum.tsv`` holds the table of units of that specification (Copyright © 1999–2024 Regenstrief Institute,
+Inc.; codes and factors unchanged), one a line: ``p`` prefix and factor; ``b`` base unit; ``u`` unit, whether
+it takes prefixes, factor, unit; ``s`` the same for units of a special scale (degrees Celsius), ``a`` for
+arbitrary ones ([IU]), which have no factor.
 """
 
 from __future__ import annotations

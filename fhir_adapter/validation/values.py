@@ -1,7 +1,7 @@
 """Whether a value equals ``fixed[x]``, or has what ``pattern[x]`` has.
 
-https://hl7.org/fhir/R4/elementdefinition.html: a fixed value is matched exactly; of a pattern each element that it
-has must be there, and of an array each item must be matched by one in the value.
+https://hl7.org/fhir/R4/elementdefinition.html: a fixed value is matched exactly; of a pattern each element
+that it has must be there, and of an array each item must be matched by one in the value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir_adapter.validation.run import Path, Run
 
-__all__ = ["differences", "fixed_check", "fits", "pattern_check", "same"]
+__all__ = ["differences", "fits", "fixed_check", "pattern_check", "same"]
 
 Check = Callable[[Any, Path, Run], None]
 
@@ -24,7 +24,9 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same(left, right) for left, right in zip(one, other, strict=True))
+        return len(one) == len(other) and all(
+            same(left, right) for left, right in zip(one, other, strict=True)
+        )
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
@@ -89,4 +91,10 @@ def differences(value: Any, wanted: Any, path: Path, run: Run, *, exact: bool) -
 
 
 def _shown(wanted: Any) -> str:
-    return f': "{wanted}"' if isinstance(wanted, str) else f": {wanted}" if isinstance(wanted, (*_NUMBERS, bool)) else ""
+    return (
+        f': "{wanted}"'
+        if isinstance(wanted, str)
+        else f": {wanted}"
+        if isinstance(wanted, (*_NUMBERS, bool))
+        else ""
+    )

@@ -1,6 +1,6 @@
 """Observations that are vital signs conform to R4's profiles of them. https://hl7.org/fhir/R4/observation-vitalsigns.html
 
-"If implementations choose to represent the concept, they SHALL" use the profile: which one, the LOINC code says.
+Whoever represents one of these concepts SHALL use its profile; which one, the LOINC code says.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Case:
     def located(self) -> bool:
         """Whether one of our errors stands where one of theirs does."""
         known = {place for place in self.theirs if place}
-        return not known and bool(self.ours) or bool(known & set(self.ours))
+        return (not known and bool(self.ours)) or bool(known & set(self.ours))
 
     @property
     def extra(self) -> list[Issue]:
@@ -84,7 +84,9 @@ def _supporting(base: Path, files: tuple[str, ...]) -> Definitions:
 def settings(base: Path, entry: Mapping[str, Any]) -> Settings:
     """The settings of a case in ours."""
     given = entry.get("settings") or {}
-    led_to = {name: load((base / file).read_bytes()).resource for name, file in entry.get("references", {}).items()}
+    led_to = {
+        name: load((base / file).read_bytes()).resource for name, file in entry.get("references", {}).items()
+    }
     return Settings(
         fetch=led_to.get if "validateReference" in given else None,
         rest_references=bool(given.get("assumeValidRestReferences")),
@@ -167,7 +169,11 @@ def main(arguments: list[str]) -> None:
         if not show:
             continue
         for case in found:
-            if not case.agrees or wanted or ("--extra" in arguments and (case.extra or not case.located) and case.expected):
+            if (
+                not case.agrees
+                or wanted
+                or ("--extra" in arguments and (case.extra or not case.located) and case.expected)
+            ):
                 print("  ==", case.name, "valid for HL7" if not case.expected else "")
                 for error in case.expected:
                     print("      HL7 ", error.get("expression"), "|", error["message"][:150])

@@ -33,7 +33,7 @@ _KINDS: Final = ("StructureDefinition", "ValueSet", "CodeSystem", "SearchParamet
 
 
 def build(source: Path) -> bytes:
-    """The file's content. Raises ``OSError``, ``KeyError`` or ``ValueError`` where ``source`` is another thing."""
+    """The file's content. Raises ``OSError``, ``KeyError`` or ``ValueError`` for another ``source``."""
     found = _of_package(source) if source.is_dir() else _of_jar(source)
     packed: dict[str, bytes] = {}
     for resource in found:

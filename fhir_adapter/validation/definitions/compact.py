@@ -47,7 +47,7 @@ def compact(resource: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _structure(resource: dict[str, Any]) -> dict[str, Any]:
-    made = {name: resource[name] for name in _STRUCTURE if name in resource}
+    made: dict[str, Any] = {name: resource[name] for name in _STRUCTURE if name in resource}
     for view in ("snapshot", "differential"):
         elements = resource.get(view, {}).get("element")
         if elements:
@@ -57,7 +57,7 @@ def _structure(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def _element(element: dict[str, Any]) -> dict[str, Any]:
-    made = {name: element[name] for name in _ELEMENT if name in element}
+    made: dict[str, Any] = {name: element[name] for name in _ELEMENT if name in element}
     made |= {name: value for name, value in element.items() if name.startswith(_VALUES)}
     if element.get("isModifier") and "." not in element["path"]:
         made["isModifier"] = True  # of an extension
@@ -98,7 +98,7 @@ def _type(kind: dict[str, Any]) -> dict[str, Any]:
             if one.get("url") == _FHIR_TYPE
         ]
         code = told[0] if told and told[0] else code.removeprefix(_SYSTEM_TYPE).lower()
-    made = {"code": code} | {name: kind[name] for name in _TYPE if name in kind}
+    made: dict[str, Any] = {"code": code} | {name: kind[name] for name in _TYPE if name in kind}
     for index, beside in enumerate(kind.get("_profile", ())):
         for extension in (beside or {}).get("extension", ()):
             if extension.get("url") == _PROFILE_ELEMENT and index < len(made["profile"]):
@@ -109,20 +109,28 @@ def _type(kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def _constraint(rule: dict[str, Any]) -> dict[str, Any]:
-    made = {name: rule[name] for name in ("key", "severity", "human", "expression") if name in rule}
+    made: dict[str, Any] = {
+        name: rule[name] for name in ("key", "severity", "human", "expression") if name in rule
+    }
     if any(one.get("url") == _BEST_PRACTICE and one.get("valueBoolean") for one in rule.get("extension", ())):
         made["bestPractice"] = True
     return made
 
 
 def _value_set(resource: dict[str, Any]) -> dict[str, Any]:
-    made = {name: resource[name] for name in ("resourceType", "url", "version", "name") if name in resource}
+    made: dict[str, Any] = {
+        name: resource[name] for name in ("resourceType", "url", "version", "name") if name in resource
+    }
     compose = resource.get("compose")
     if compose:
         made["compose"] = {
             name: [
                 {key: value for key, value in part.items() if key not in ("concept", "extension")}
-                | ({"concept": [concept.get("code") for concept in part["concept"]]} if "concept" in part else {})
+                | (
+                    {"concept": [concept.get("code") for concept in part["concept"]]}
+                    if "concept" in part
+                    else {}
+                )
                 for part in compose[name]
             ]
             for name in ("include", "exclude")
@@ -144,7 +152,7 @@ def _contains(expansion: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _code_system(resource: dict[str, Any]) -> dict[str, Any]:
     names = ("resourceType", "url", "version", "name", "content", "caseSensitive", "supplements", "valueSet")
-    made = {name: resource[name] for name in names if name in resource}
+    made: dict[str, Any] = {name: resource[name] for name in names if name in resource}
     made["concept"] = dict(_concepts(resource, ""))
     return made
 
@@ -155,11 +163,15 @@ def _concepts(holder: dict[str, Any], parent: str) -> Iterator[tuple[str, list[A
         if not isinstance(code, str):
             continue
         above = [parent] if parent else []
-        for one in concept.get("property", ()):
-            if one.get("code") in ("parent", "subsumedBy") and "valueCode" in one:
-                above.append(one["valueCode"])
+        above += [
+            one["valueCode"]
+            for one in concept.get("property", ())
+            if one.get("code") in ("parent", "subsumedBy") and "valueCode" in one
+        ]
         designations = [
-            [one.get("language", ""), one["value"]] for one in concept.get("designation", ()) if "value" in one
+            [one.get("language", ""), one["value"]]
+            for one in concept.get("designation", ())
+            if "value" in one
         ]
         yield code, [concept.get("display", ""), above, designations]
         yield from _concepts(concept, code)

@@ -1,8 +1,8 @@
 """Snapshots of profiles that have a differential only. https://hl7.org/fhir/R4/profiling.html#snapshot
 
-The snapshot of the base, changed by the elements of the differential in their order. Elements inside datatypes are
-added where the differential speaks of them; children of a slice as far as it does, since what holds of all items of
-an element stands at that element.
+The snapshot of the base, changed by the elements of the differential in their order. Elements inside
+datatypes are added where the differential speaks of them; children of a slice as far as it does, since what
+holds of all items of an element stands at that element.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ class NoSnapshot(ValueError):
 
 
 def snapshot(definitions: Definitions, structure: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The elements of a StructureDefinition's snapshot, compact; made from the differential where there is none.
+    """The elements of a StructureDefinition's snapshot, compact; made from the differential if there is none.
 
-    Raises ``NoSnapshot`` where the base is missing or leads back to the profile, or an element cannot be placed.
+    Raises ``NoSnapshot`` where the base is missing or leads back to the profile, or an element cannot be
+    placed.
     """
     cache = definitions.cache("snapshots")
     key = (structure.get("url"), structure.get("version"), id(structure))
@@ -48,7 +49,7 @@ def _generate(definitions: Definitions, structure: Mapping[str, Any]) -> list[Ro
 
 
 class _Maker:
-    """Rows in the making, each under its key: the path with the names of slices (``Patient.name:official.use``)."""
+    """Rows in the making, each under its key: its path with slices (``Patient.name:official.use``)."""
 
     def __init__(self, definitions: Definitions, base: Sequence[Mapping[str, Any]]) -> None:
         self.definitions = definitions
@@ -69,7 +70,7 @@ class _Maker:
             key = _key(changed, latest)
             if row["path"] != changed["path"]:
                 latest[row["path"]] = key
-            self._ensure(key, changed)
+            self._ensure(key)
             _merge(self.rows[key], changed)
         return [self.rows[key] for key in self.keys]
 
@@ -97,7 +98,7 @@ class _Maker:
                     return row
         return row
 
-    def _ensure(self, key: str, row: Mapping[str, Any]) -> None:
+    def _ensure(self, key: str) -> None:
         """See to it that there is a row at ``key``."""
         if key in self.rows:
             return
@@ -106,13 +107,17 @@ class _Maker:
             raise NoSnapshot(f"{key} is not of its type")
         if ":" in last:
             whole = key[: key.rindex(":")]
-            self._ensure(whole, {})
-            made = {name: value for name, value in self.rows[whole].items() if name not in ("slicing", "constraint")}
+            self._ensure(whole)
+            made = {
+                name: value
+                for name, value in self.rows[whole].items()
+                if name not in ("slicing", "constraint")
+            }
             made["min"] = 0
             made["sliceName"] = key.rpartition(":")[2]
             self._insert(key, made, whole, slices=True)
             return
-        self._ensure(above, {})
+        self._ensure(above)
         made = self._child(above, last)
         self._insert(key, made, above, slices=False)
 
@@ -136,16 +141,20 @@ class _Maker:
                     return {**row, "path": f"{_path(above)}.{name}"}
         for kind in holder.get("type", ()):
             for url in (*kind.get("profile", ()), f"{_BASE}{kind['code']}"):
-                structure = self.definitions.get("StructureDefinition", url) or core("StructureDefinition", url)
+                structure = self.definitions.get("StructureDefinition", url) or core(
+                    "StructureDefinition", url
+                )
                 if structure is None:
                     continue
-                for row in snapshot(self.definitions, structure):
-                    if row["path"] == f"{structure.get('type', kind['code'])}.{name}" and not row.get("sliceName"):
-                        return {**row, "path": f"{_path(above)}.{name}"}
+                for one in snapshot(self.definitions, structure):
+                    if one["path"] == f"{structure.get('type', kind['code'])}.{name}" and not one.get(
+                        "sliceName"
+                    ):
+                        return {**one, "path": f"{_path(above)}.{name}"}
         raise NoSnapshot(f"{_path(above)}.{name} is no element of its base")
 
     def _insert(self, key: str, row: Row, after: str, *, slices: bool) -> None:
-        """Put a row behind all that belongs to ``after``: its children, and its slices if it is one of them."""
+        """Put a row behind all that belongs to ``after``: its children, and its slices where ``slices``."""
         at = self.keys.index(after) + 1
         prefixes = (f"{after}.", f"{after}:", f"{after}/") if slices else (f"{after}.",)
         while at < len(self.keys) and self.keys[at].startswith(prefixes):
@@ -185,15 +194,15 @@ def _merge(row: Row, changed: Mapping[str, Any]) -> None:
         if name == "constraint":
             keys = {rule.get("key") for rule in value}
             row[name] = [rule for rule in row.get(name, ()) if rule.get("key") not in keys] + list(value)
-        elif name == "slicing":
-            row[name] = {**row.get(name, {}), **value}
-        elif name == "binding":
+        elif name == "slicing" or name == "binding":
             row[name] = {**row.get(name, {}), **value}
         elif name == "extension":
             row[name] = [*row.get(name, ()), *value]
         else:
             if name.startswith(("fixed", "pattern", "minValue", "maxValue")):
-                stem = next(one for one in ("fixed", "pattern", "minValue", "maxValue") if name.startswith(one))
+                stem = next(
+                    one for one in ("fixed", "pattern", "minValue", "maxValue") if name.startswith(one)
+                )
                 for other in [other for other in row if other.startswith(stem)]:
                     del row[other]
             row[name] = value

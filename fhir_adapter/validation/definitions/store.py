@@ -66,7 +66,7 @@ class Definitions:
         self._compact: dict[int, Resource] = {}
         self._by_id: dict[str, Mapping[str, Any]] = {}
         self.caches: dict[str, dict[Any, Any]] = {}
-        """What the modules of validation have compiled from these definitions, each under a name of its own."""
+        """What modules have compiled from these definitions, each under a name of its own."""
         for resource in resources:
             self.add(resource)
 
@@ -84,7 +84,8 @@ class Definitions:
         url, _, version = canonical.partition("|")
         for resource in reversed(self._by_url.get((kind, url), ())):
             if not version or _fits(version, resource.get("version")):
-                return resource
+                found: Mapping[str, Any] = resource
+                return found
         return None
 
     def get(self, kind: str, canonical: str) -> Resource | None:
@@ -98,7 +99,9 @@ class Definitions:
                 return made
         url, _, version = canonical.partition("|")
         shipped = core(kind, url)
-        if shipped is None or (version and kind == "StructureDefinition" and not _fits(version, shipped.get("version"))):
+        if shipped is None or (
+            version and kind == "StructureDefinition" and not _fits(version, shipped.get("version"))
+        ):
             return None
         return shipped
 
