@@ -298,6 +298,7 @@ def _complete(outcomes: Mapping[str, Any], visits: Mapping[str, VisitRule], path
             raise StudyFileError(
                 f"{first!r} is the baseline, which cannot be compared with itself.",
                 where=f"{path}: outcomes.{name}.visits",
+                remedy="Take it out.",
             )
     if "star" in outcomes:
         for part in ("essdai", "esspri"):
@@ -306,6 +307,7 @@ def _complete(outcomes: Mapping[str, Any], visits: Mapping[str, VisitRule], path
                 raise StudyFileError(
                     f"STAR needs {part} at {', '.join(sorted(missing))}.",
                     where=f"{path}: outcomes.{part}.visits",
+                    remedy="Add it there, or take it out of the visits of STAR.",
                 )
 
 
