@@ -64,7 +64,9 @@ def test_the_rates_are_those_worked_out_by_hand(cohort: Cohort) -> None:
 
 def test_all_enrolled_counts_who_ended_without_a_dose(cohort: Cohort) -> None:
     scored, main = cohort.scored, COHORT["main"]
-    assert _found(cohort).enrolled.n == main["of"]
+    enrolled = _found(cohort).enrolled
+    assert enrolled is not None
+    assert enrolled.n == main["of"]
     untreated = dataclasses.replace(scored.assessments["JSS-05"], dosed=False)
     for status, more in (("withdrawn", 1), ("on-study", 0)):
         subject = dataclasses.replace(scored.subjects["JSS-05"], status=status)
@@ -75,6 +77,7 @@ def test_all_enrolled_counts_who_ended_without_a_dose(cohort: Cohort) -> None:
         )
         found = rates.rates(changed, cohort.study.protocol)
         assert found is not None
+        assert found.enrolled is not None
         assert found.response[0].n == main["of"] - 1
         assert found.enrolled.n == main["of"] - 1 + more
 
