@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from fhir_adapter.validation.definitions.store import Definitions
-from fhir_adapter.validation.issue import shown
-from fhir_adapter.validation.model import TypeRef, is_resource
+from fhir_adapter.validation.issue import shown, suggestion
+from fhir_adapter.validation.model import TypeRef, is_resource, resource_types
 from fhir_adapter.validation.run import Path, Run, Scope
 
 __all__ = [
@@ -31,6 +31,7 @@ Check = Callable[[Any, Path, Run], None]
 
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 _BLANK: Final = re.compile(r"\s")
+_LOCAL: Final = re.compile(r"([A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _REST: Final = re.compile(
     r"(?P<base>(?:https?://[^?#\s]*/)?)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})"
     r"(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?:#.*)?"
@@ -93,6 +94,9 @@ def check_form(value: Any, path: Path, run: Run) -> None:
                     "SHALL have a contained resource if a local reference is provided",
                     "invariant",
                 )
+    elif (local := _LOCAL.fullmatch(reference)) is not None and not is_resource(local[1]):
+        near = suggestion(local[1], resource_types())
+        run.warning(path, "reference-type", f"reference leads to {shown(local[1])}, no resource type of R4.{near}")
     elif reference.startswith("urn:") and run.scope.bundle is not None and find(reference, run) is None:
         run.warning(
             path, "reference-bundle", "reference is a URN, and no entry of the Bundle has it", "not-found"
