@@ -12,7 +12,7 @@ import gc
 import statistics
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +26,7 @@ from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received, decode
 from fhir_adapter.mapping import reference
 from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.mapping.hospital import Code
 from fhir_adapter.mapping.patient import Patients
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import origin_of
@@ -56,8 +57,8 @@ mapping = "example-cn"
 folder = "outcomes"
 """
 
-Read = dict[str, Mapped]
-"""Participant → all that their Observations say."""
+Read = tuple[dict[str, Mapped], Counter[tuple[str, Code]]]
+"""Participant → all that their Observations say; and how often each unknown code was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +107,29 @@ def _study(folder: Path) -> Study:
 
 def filtered(by: Reader) -> Read:
     """Ours: what a run does. Only what the trial asks for is decoded."""
-    return _gathered(by.read_all())
+    return _gathered(by, by.sifted())
 
 
 def unfiltered(by: Reader) -> Read:
     """The same reader without the filter: every line is decoded and mapped."""
 
-    def everything() -> Iterator[tuple[str, Mapped]]:
+    def everything() -> Iterator[tuple[str, Stored]]:
         for stored in by.workspace.current(SOURCE, "Observation"):
-            document = decode(stored.body)
-            subject = by.roster.of(SOURCE, reference.names(document.get("subject")))
+            subject = by.roster.of(SOURCE, reference.names(decode(stored.body).get("subject")))
             if subject is not None:
-                yield subject, by.read(document, stored, subject)
+                yield subject, stored
 
-    return _gathered(everything())
+    return _gathered(by, everything())
 
 
-def _gathered(found: Iterable[tuple[str, Mapped]]) -> Read:
-    read: Read = defaultdict(Mapped)
-    for subject, mapped in found:
-        read[subject].add(mapped)
-    return {subject: mapped for subject, mapped in read.items() if mapped != Mapped()}
+def _gathered(by: Reader, found: Iterable[tuple[str, Stored]]) -> Read:
+    by.unknown.clear()
+    read: dict[str, Mapped] = defaultdict(Mapped)
+    for subject, stored in found:
+        read[subject].add(by.read(stored, subject))
+    for mapped in read.values():
+        mapped.unknown_codes.clear()
+    return {subject: mapped for subject, mapped in read.items() if mapped != Mapped()}, by.unknown.copy()
 
 
 def compare(count: int, repetitions: int) -> tuple[list[Timing], int]:
@@ -155,7 +158,7 @@ def compare(count: int, repetitions: int) -> tuple[list[Timing], int]:
         for _ in range(repetitions):
             for name, way in ways.items():
                 seconds[name].append(_timed(way))
-    measured = sum(len(mapped.measurements) for mapped in with_filter.values())
+    measured = sum(len(mapped.measurements) for mapped in with_filter[0].values())
     return [Timing(name, tuple(taken)) for name, taken in seconds.items()], measured
 
 

@@ -105,7 +105,7 @@ class Trials:
         study = study_from_text(text.encode(), folder / "study.toml")
         with Workspace(study.workspace) as workspace:
             id = workspace.start_run({"as_of": AS_OF.isoformat()})
-            workspace.save_outcomes(id, (_of_trial(each, tag) for each in self.outcomes), ())
+            workspace.save_outcomes(id, (_of_trial(each, tag) for each in self.outcomes))
             if self.server.client_ids is not None:
                 workspace.note_probe(self.server.base, self.server.client_ids)
             yield Trial(study, workspace, id)

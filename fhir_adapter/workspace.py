@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -70,6 +70,10 @@ MIGRATIONS = (
     """,
 )
 """The scripts that lead from each version of the schema to the next."""
+_HOLDING = (
+    "FROM outcome AS o WHERE seq = (SELECT max(seq) FROM outcome WHERE id = o.id) AND document IS NOT NULL"
+)
+_STANDING = f"SELECT id, digest, origins {_HOLDING}"
 WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
 
@@ -340,34 +344,39 @@ class Workspace:
 
     # Outcomes
 
-    def differing(self, outcomes: Iterable[StoredOutcome]) -> tuple[list[StoredOutcome], list[StoredOutcome]]:
-        """Those of the outcomes whose content is new or changed, and those kept that no longer hold."""
-        standing = {each.id: each for each in self.outcomes()}
-        changed = []
-        for outcome in outcomes:
-            before = standing.pop(outcome.id, None)
-            if before is None or (before.digest, before.origins) != (outcome.digest, outcome.origins):
-                changed.append(outcome)
-        return changed, list(standing.values())
-
     def save_outcomes(
-        self, run: int, changed: Iterable[StoredOutcome], gone: Iterable[StoredOutcome]
-    ) -> None:
-        """Keep the outcomes that changed, and note those that no longer hold."""
-        with self.transaction():
-            for outcome in changed:
-                self._insert_outcome(run, outcome, outcome.document)
-            for outcome in gone:
-                self._insert_outcome(run, outcome, None)
+        self,
+        run: int,
+        outcomes: Iterable[StoredOutcome],
+        check: Callable[[Iterable[StoredOutcome]], Iterable[StoredOutcome]] = lambda each: each,
+    ) -> tuple[int, int]:
+        """Keep those of the outcomes whose content is new or changed, checked, and note those that no longer
+        hold. Returns how many changed, and how many are gone.
 
-    def _insert_outcome(self, run: int, outcome: StoredOutcome, document: dict[str, Any] | None) -> None:
+        They are taken one after another, in one transaction: there may be more than memory can hold.
+        """
+        with self.transaction():
+            standing = {id: (digest, origins) for id, digest, origins in self._rows(_STANDING)}
+            changed = 0
+            for outcome in check(each for each in outcomes if _differs(each, standing.pop(each.id, None))):
+                self._insert_outcome(run, outcome)
+                changed += 1
+            for id in standing:
+                self._db.execute(
+                    "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins, invalid)"
+                    " SELECT ?, id, subject, visit, code, digest, NULL, origins, invalid FROM outcome"
+                    " WHERE id = ? ORDER BY seq DESC LIMIT 1",
+                    (run, id),
+                )
+        return changed, len(standing)
+
+    def _insert_outcome(self, run: int, outcome: StoredOutcome) -> None:
         self._db.execute(
             "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins, invalid)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run, outcome.id, outcome.subject, outcome.visit, outcome.code, outcome.digest,
-                None if document is None else _json_bytes(document),
-                _text([_origin_row(origin) for origin in outcome.origins]),
+                _json_bytes(outcome.document), _encoder.encode(outcome.origins).decode(),
                 _text([astuple(finding) for finding in outcome.invalid]),
             ),
         )  # fmt: skip
@@ -375,14 +384,12 @@ class Workspace:
     def outcomes(self) -> list[StoredOutcome]:
         """The outcomes that hold, as they were last computed."""
         rows = self._rows(
-            "SELECT id, subject, visit, code, digest, document, origins, invalid"
-            " FROM outcome AS o WHERE seq = (SELECT max(seq) FROM outcome WHERE id = o.id)"
-            " AND document IS NOT NULL ORDER BY seq"
+            f"SELECT id, subject, visit, code, digest, document, origins, invalid {_HOLDING} ORDER BY seq"
         )
         return [
             StoredOutcome(
                 id, subject, visit, code, digest, _from_json(document),
-                tuple(Origin(*row) for row in json.loads(origins)),
+                _origins(origins),
                 tuple(Finding(*row) for row in json.loads(invalid)),
             )
             for id, subject, visit, code, digest, document, origins, invalid in rows
@@ -516,12 +523,20 @@ class Workspace:
             raise self._error(fault) from None
 
 
+def _differs(outcome: StoredOutcome, standing: tuple[str, str] | None) -> bool:
+    return standing is None or standing[0] != outcome.digest or _origins(standing[1]) != outcome.origins
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _origins(text: str) -> tuple[Origin, ...]:
+    return msgspec.json.decode(text, type=tuple[Origin, ...])
 
 
 def _origin_row(origin: Origin) -> list[str]:

@@ -186,7 +186,8 @@ class Folder:
             yield self._finding(place, "it has no Bundle's shape.")
             return
         for number, entry in enumerate(bundle.entry):
-            yield from self._look(bytes(entry.resource), f"{place} entry[{number}]", types, seen, entry.full_url)
+            inside = f"{place} entry[{number}]"
+            yield from self._look(bytes(entry.resource), inside, types, seen, entry.full_url)
 
     def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
         if not ID.fullmatch(head.id):

@@ -6,7 +6,7 @@ by the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -148,14 +148,26 @@ _coded = msgspec.json.Decoder(_Coded)
 _concepts = msgspec.json.Decoder(float_hook=Decimal)
 
 
-class Unasked(NamedTuple):
-    """An Observation that the trial does not ask for: the codes that nobody knows, and whose they are."""
+class Sifted(NamedTuple):
+    """What there is to say of an Observation before it is read.
 
-    subject: tuple[str, ...]
-    unknown_codes: tuple[Code, ...]
+    ``asked`` is whether it may hold something for the trial, else ``unknown_codes`` are those that nobody
+    knows; ``subject`` are the patient's names, None where they are seen only when it is read whole.
+    """
+
+    asked: bool
+    subject: Sequence[str] | None = ()
+    unknown_codes: tuple[Code, ...] = ()
 
 
-_NOTHING = Unasked((), ())
+_NOTHING = Sifted(asked=False)
+_WHOLE = Sifted(asked=True, subject=None)
+
+
+def whose(body: bytes, base: str | None = None) -> Sifted:
+    """Whose a resource of another type is; it is asked for as soon as its type is."""
+    top = head(body)
+    return _WHOLE if top is None else Sifted(asked=True, subject=top.whose(base))
 
 
 class Sieve:
@@ -167,32 +179,38 @@ class Sieve:
 
     def __init__(self, hospital: Hospital) -> None:
         self._hospital = hospital
-        self._unasked_codes = lru_cache(maxsize=16_384)(self._judged)
+        self._codes = lru_cache(maxsize=16_384)(self._judged)
 
-    def unasked(self, body: bytes, base: str | None = None) -> Unasked | None:
-        """What there is to say of an Observation, of the server ``base``, that holds nothing for the trial.
+    def sift(self, body: bytes, base: str | None = None) -> Sifted:
+        """Whether the trial asks for an Observation of the server ``base``, whose it is, and what is unknown.
 
-        None where ``observation.read`` must decide: an item of the trial, codes that disagree, an element
-        of a wrong shape.
+        It is asked for where ``observation.read`` must decide: an item of the trial, codes that disagree,
+        an element of a wrong shape.
         """
         try:
             coded = _coded.decode(body)
         except _UNREADABLE:
-            return None
+            return _WHOLE
         if coded.status in NEVER_WERE:
             return _NOTHING
-        unknown = self._unasked_codes(bytes(coded.code))
+        unknown = self._unknown_codes(coded)
+        if unknown is not None and (not unknown or coded.subject is None):
+            return _NOTHING
+        subject = reference.names(coded.subject.document(), base) if coded.subject else ()
+        return Sifted(unknown is None, subject, unknown or ())
+
+    def _unknown_codes(self, coded: _Coded) -> tuple[Code, ...] | None:
+        """The unknown codes of what the trial does not ask for; None where it may ask for it."""
+        unknown = self._codes(bytes(coded.code))
         # Whether a panel's own code counts depends on its having a value, which is not looked at here.
         if unknown is None or (unknown and coded.component):
             return None
         for component in coded.component:
-            more = self._unasked_codes(bytes(component.code))
+            more = self._codes(bytes(component.code))
             if more is None:
                 return None
             unknown += more
-        if not unknown or coded.subject is None:
-            return _NOTHING
-        return Unasked(tuple(reference.names(coded.subject.document(), base)), unknown)
+        return unknown
 
     def _judged(self, concept: bytes) -> tuple[Code, ...] | None:
         """The unknown codes of a concept that the trial does not ask for; None where it may ask for it."""

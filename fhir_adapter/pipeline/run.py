@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version as installed_version
@@ -12,9 +12,9 @@ from fhir_adapter.errors import StudyFileError
 from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.pull import Pulled, pull
 from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
-from fhir_adapter.pipeline.score import Scored, score
+from fhir_adapter.pipeline.score import Scored, ScoredOne, Scoring, score
 from fhir_adapter.study import Study
-from fhir_adapter.workspace import Workspace
+from fhir_adapter.workspace import StoredOutcome, Workspace
 
 Progress = Callable[[str], None]
 
@@ -89,11 +89,12 @@ def run(
             pulled = pull(study, hospitals, workspace, id, full=full, progress=progress)
         if "score" in steps:
             progress("scoring")
-            scored = score(study, hospitals, workspace, day)
-            differing, gone = workspace.differing(scored.documents)
-            progress("checking")
-            workspace.save_outcomes(id, checked(differing, rules_of(study, found)), gone)
-            changed = (len(differing), len(gone))
+            scoring = Scoring(study, hospitals, workspace, day)
+            kept: list[ScoredOne] = []
+            outcomes = _documents(scoring, kept)
+            rules = rules_of(study, found)
+            changed = workspace.save_outcomes(id, outcomes, lambda differing: checked(differing, rules))
+            scored = scoring.scored(kept)
             workspace.save_queries(id, scored.queries)
         if "push" in steps:
             pushed = push(
@@ -109,6 +110,13 @@ def run(
         report = Report(day, pulled, scored, changed, pushed)
         workspace.finish_run(id, _summary(report))
     return report
+
+
+def _documents(scoring: Scoring, kept: list[ScoredOne]) -> Iterator[StoredOutcome]:
+    """The outcomes of one participant after another; kept of each is what a run tells, without evidence."""
+    for one in scoring.participants():
+        yield from scoring.documents(one)
+        kept.append(one.without_evidence())
 
 
 def rescored(study: Study, as_of: date | None = None) -> Report:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fhir_adapter.conduct.outcomes import with_conduct
@@ -31,16 +33,17 @@ from fhir_adapter.mapping import (
 )
 from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
-from fhir_adapter.mapping.head import Sieve, subject_of
+from fhir_adapter.mapping.head import Sieve, subject_of, whose
 from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.participants import Roster
+from fhir_adapter.pipeline.partitions import Partitions
 from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
 from fhir_adapter.pipeline.records import questions, received, record
 from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.items import ITEMS, OutcomeCode
-from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject
+from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject, let_go
 from fhir_adapter.trial.windows import first_day
 from fhir_adapter.workspace import Stored, StoredOutcome, Workspace
 
@@ -61,7 +64,8 @@ class UnknownCodes:
 class Scored:
     """What came of scoring: participants, their assessments, the queries by id, and what is unknown.
 
-    ``conduct`` is that of everybody on the list, also of those who do not count or not yet.
+    ``conduct`` is that of everybody on the list, also of those who do not count or not yet. A run keeps the
+    assessments without evidence, and neither conduct nor doses.
     """
 
     subjects: Mapping[str, Subject]
@@ -71,7 +75,6 @@ class Scored:
     queries: Mapping[str, Query]
     unknown_codes: tuple[UnknownCodes, ...]
     findings: tuple[Finding, ...]
-    documents: tuple[StoredOutcome, ...]
 
     def outcomes(self, code: OutcomeCode, visit: str) -> dict[str, Outcome]:
         """One outcome of every participant who has it."""
@@ -87,54 +90,117 @@ class Scored:
         return subject in self.assessments and self.assessments[subject].dosed
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredOne:
+    """What came of scoring one participant; ``assessment`` is None of who does not count."""
+
+    subject: str
+    assessment: Assessment | None
+    conduct: Conduct | None
+    doses: tuple[Dose, ...]
+    queries: tuple[Query, ...]
+
+    def without_evidence(self) -> ScoredOne:
+        """Only what is told of a cohort. The outcomes themselves lose what they rest on."""
+        if self.assessment is None:
+            return replace(self, conduct=None, doses=())
+        for each in self.assessment.outcomes:
+            let_go(each)
+        bare = Assessment(self.assessment.outcomes, {}, (), self.assessment.dosed)
+        return replace(self, assessment=bare, conduct=None, doses=())
+
+
 def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date) -> Scored:
-    """Everything that the protocol asks for, of every participant, as of a day."""
-    roster = present_roster(study, hospitals, workspace)
-    mapped: dict[str, Mapped] = defaultdict(Mapped)
-    unknown: list[UnknownCodes] = []
-    for spec in study.sources:
-        reader = Reader(study, spec.name, hospitals[spec.name], roster, workspace)
-        for subject, found in reader.read_all():
-            mapped[subject].add(found)
-        unknown += (
-            UnknownCodes(spec.name, type, code, count) for (type, code), count in reader.unknown.items()
-        )
-    assessments: dict[str, Assessment] = {}
-    conducted: dict[str, Conduct] = {}
-    doses: dict[str, tuple[Dose, ...]] = {}
-    queries = list(roster.queries)
-    pulled = received(study, workspace, roster.subjects)
-    for id, participant in roster.subjects.items():
-        found = mapped[id]
-        doses[id] = one_a_day(found.doses)
+    """Everything that the protocol asks for, of every participant, as of a day, with all that it rests on."""
+    scoring = Scoring(study, hospitals, workspace, as_of)
+    return scoring.scored(list(scoring.participants()))
+
+
+class Scoring:
+    """Scores the participants one after another, as of a day; memory holds a few of them at a time."""
+
+    def __init__(
+        self, study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date
+    ) -> None:
+        self.study, self.as_of = study, as_of
+        self.roster = present_roster(study, hospitals, workspace)
+        self.target = _target(study, hospitals, self.roster)
+        self._pulled = received(study, workspace, self.roster.subjects)
+        self._readers = {
+            spec.name: Reader(study, spec.name, hospitals[spec.name], self.roster, workspace)
+            for spec in study.sources
+        }
+
+    def participants(self) -> Iterator[ScoredOne]:
+        """Everybody on the list, in its order. What was received is first sorted by participant, on disk."""
+        with TemporaryDirectory() as name:
+            partitions = Partitions(Path(name), self.roster.subjects)
+            self.sort_into(partitions)
+            for number in range(len(partitions.subjects)):
+                yield from self.of_partition(partitions, number)
+
+    def sort_into(self, partitions: Partitions) -> None:
+        """Put what the trial asks for to those of its participant."""
+        for reader in self._readers.values():
+            for subject, stored in reader.sifted():
+                partitions.add(subject, stored)
+        partitions.close()
+
+    def of_partition(self, partitions: Partitions, number: int) -> Iterator[ScoredOne]:
+        """The participants of one partition."""
+        for id, resources in partitions.read(number).items():
+            found = Mapped()
+            for stored in resources:
+                found.add(self._readers[stored.origin.source].read(stored, id))
+            yield self._one(self.roster.subjects[id], found)
+
+    def _one(self, participant: Subject, found: Mapped) -> ScoredOne:
+        study = self.study
+        doses, queries = one_a_day(found.doses), list[Query]()
+        assessment = None
         if participant.status in study.protocol.counting_statuses:
-            assessments[id] = assess(participant, found.measurements, doses[id], study.protocol, as_of)
-            queries += _queries_of(assessments[id])
-            queries += (_at_visit(query, assessments[id]) for query in found.queries)
+            assessment = assess(participant, found.measurements, doses, study.protocol, self.as_of)
+            queries += _queries_of(assessment)
+            queries += (_at_visit(query, assessment) for query in found.queries)
         else:
             queries += found.queries
-        known = record(study, participant, found, doses[id], pulled[id])
+        known = record(study, participant, found, doses, self._pulled[participant.id])
         queries += questions(known, found)
-        visits = assessments[id].visits if id in assessments else {}
-        conducted[id] = conduct(known, visits, study.protocol, study.conduct, as_of)
-        queries += queries_of_conduct(conducted[id])
-        if id in assessments:
-            outcomes = with_conduct(assessments[id].outcomes, conducted[id], study.conduct.eligibility)
-            assessments[id] = replace(assessments[id], outcomes=outcomes)
-    target = _target(study, hospitals, roster)
-    documents = tuple(
-        _stored(each, target) for assessment in assessments.values() for each in assessment.outcomes
-    )
-    return Scored(
-        roster.subjects,
-        assessments,
-        conducted,
-        doses,
-        _by_id(queries),
-        tuple(sorted(unknown, key=lambda each: (each.source, each.type, each.code))),
-        roster.findings,
-        documents,
-    )
+        visits = assessment.visits if assessment else {}
+        conducted = conduct(known, visits, study.protocol, study.conduct, self.as_of)
+        queries += queries_of_conduct(conducted)
+        if assessment is not None:
+            outcomes = with_conduct(assessment.outcomes, conducted, study.conduct.eligibility)
+            assessment = replace(assessment, outcomes=outcomes)
+        return ScoredOne(participant.id, assessment, conducted, doses, tuple(queries))
+
+    def documents(self, one: ScoredOne) -> Iterator[StoredOutcome]:
+        """The outcomes of a participant as they are written."""
+        for each in one.assessment.outcomes if one.assessment else ():
+            document, digest = outcome.written(each, self.target)
+            yield StoredOutcome(
+                document["id"], each.subject, each.visit, each.code, digest, document, each.origins
+            )
+
+    def scored(self, found: Sequence[ScoredOne]) -> Scored:
+        """All that was found, once everybody was scored."""
+        return Scored(
+            self.roster.subjects,
+            {each.subject: each.assessment for each in found if each.assessment},
+            {each.subject: each.conduct for each in found if each.conduct},
+            {each.subject: each.doses for each in found},
+            _by_id((*self.roster.queries, *(query for each in found for query in each.queries))),
+            self._unknown_codes(),
+            self.roster.findings,
+        )
+
+    def _unknown_codes(self) -> tuple[UnknownCodes, ...]:
+        found = (
+            UnknownCodes(source, type, code, count)
+            for source, reader in self._readers.items()
+            for (type, code), count in reader.unknown.items()
+        )
+        return tuple(sorted(found, key=lambda each: (each.source, each.type, each.code)))
 
 
 class Reader:
@@ -161,37 +227,41 @@ class Reader:
             found.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
         return found
 
-    def read_all(self) -> Iterator[tuple[str, Mapped]]:
-        """What each resource says, with the participant whom it speaks of."""
-        sieve = Sieve(self.hospital)
+    def sifted(self) -> Iterator[tuple[str, Stored]]:
+        """What may say something to the trial, with the participant whom it speaks of."""
         yield from self._persons()
+        sieve = Sieve(self.hospital)
         for type in (*CLINICAL, *history_of(self.study)):
             for stored in self.workspace.current(self.source, type):
                 base = refer.base_of(stored.origin.url)
-                unasked = sieve.unasked(stored.body, base) if type == "Observation" else None
-                if unasked is None:
-                    document = decode(stored.body)
-                    subject = self.roster.of(self.source, refer.names(subject_of(document), base))
-                    if subject is not None:
-                        found = self.read(document, stored, subject)
-                        self.unknown.update((type, code) for code in found.unknown_codes)
-                        yield subject, found
-                elif unasked.unknown_codes:
-                    subject = self.roster.of(self.source, unasked.subject)
-                    if subject is not None:
-                        self.unknown.update((type, code) for code in unasked.unknown_codes)
-                        yield subject, Mapped(unknown_codes=list(unasked.unknown_codes))
+                found = sieve.sift(stored.body, base) if type == "Observation" else whose(stored.body, base)
+                if not found.asked and not found.unknown_codes:
+                    continue
+                names = found.subject
+                if names is None:
+                    names = refer.names(subject_of(decode(stored.body)), base)
+                subject = self.roster.of(self.source, names)
+                if subject is not None and found.asked:
+                    yield subject, stored
+                elif subject is not None:
+                    self.unknown.update((type, code) for code in found.unknown_codes)
 
-    def _persons(self) -> Iterator[tuple[str, Mapped]]:
+    def _persons(self) -> Iterator[tuple[str, Stored]]:
         """Who the participants are; of merged records the surviving one says it."""
         surviving = self.roster.patients[self.source].merged
         for stored in self.workspace.current(self.source, "Patient"):
             subject = self.roster.by_patient.get((self.source, stored.origin.id))
             if subject is not None and stored.origin.id in surviving:
-                yield subject, self.read(decode(stored.body), stored, subject)
+                yield subject, stored
 
-    def read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
+    def read(self, stored: Stored, subject: str) -> Mapped:
         """What one resource says."""
+        found = self._read(decode(stored.body), stored, subject)
+        if found.unknown_codes:
+            self.unknown.update((stored.origin.type, code) for code in found.unknown_codes)
+        return found
+
+    def _read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
         medications, conditions = self.medications, self.conditions
         match stored.origin.type:
@@ -309,8 +379,3 @@ def _alike(place: Place, other: Place) -> bool:
     if place.server is None or other.server is None:
         return place.folder == other.folder
     return place.server.rstrip("/") == other.server.rstrip("/")
-
-
-def _stored(each: Outcome, target: outcome.Target) -> StoredOutcome:
-    document, digest = outcome.written(each, target)
-    return StoredOutcome(document["id"], each.subject, each.visit, each.code, digest, document, each.origins)

@@ -33,7 +33,7 @@ def summed(grades: Mapping[str, Interval | None]) -> Interval | None:
 
 
 def value(evidence: Evidence) -> tuple[Interval | None, tuple[str, ...]]:
-    """Where the score at one visit lies, from its 20 grades, else from the total that was recorded; and flags.
+    """Where the score at one visit lies, from its 20 grades, else from the recorded total; and flags.
 
     A recorded total that the known grades rule out stands for nothing: it is flagged, the grades count.
     """

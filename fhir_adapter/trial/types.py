@@ -214,6 +214,18 @@ class Outcome:
         raise KeyError(name)
 
 
+def let_go(outcome: Outcome) -> None:
+    """Take from an outcome, in place, what it rests on: where thousands are kept, that is most of their memory.
+
+    Only for one that nobody else holds.
+    """
+    object.__setattr__(outcome, "rests_on", ())
+    object.__setattr__(outcome, "origins", ())
+    for part in outcome.components:
+        if part.rests_on:
+            object.__setattr__(part, "rests_on", ())
+
+
 class QueryKind(StrEnum):
     """What a data manager is asked about."""
 

@@ -73,7 +73,7 @@ def read(resource: Json, folder: str) -> Mapped:
     known = context(folder, resource)
     match resource["resourceType"]:
         case "Observation":
-            Sieve(known.hospital).unasked(encode(resource))
+            Sieve(known.hospital).sift(encode(resource))
             return observation.read(resource, known)
         case "QuestionnaireResponse":
             return questionnaire_response.read(resource, known)

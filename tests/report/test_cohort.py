@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fhir_adapter.pipeline.run import run
+from fhir_adapter.pipeline.run import rescored, run
 from fhir_adapter.pipeline.score import Scored
 from fhir_adapter.report import explanation, participants, rates, readings
 from fhir_adapter.study import Study, read_study
@@ -37,7 +37,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     home = tmp_path_factory.mktemp("cohort")
     write_ndjson(hospital(), home)
     study = read_study(write_study(home, hospital="hospital", ratings="ratings", target="outcomes"))
-    scored = run(study, frozenset(("pull", "score")), AS_OF).scored
+    run(study, frozenset(("pull", "score")), AS_OF)
+    scored = rescored(study, AS_OF).scored
     assert scored is not None
     return Cohort(study, scored)
 
