@@ -61,7 +61,8 @@ NAMES: Mapping[str, str] = {
 """Names of the cases that are not plain words; a whole name first, else its words one by one."""
 UNITS: Mapping[str, str] = {
     "_mL_min": "mL/min", "_mL_15min": "mL/15 min", "_mm_h": "mm/h", "_g_L": "g/L",
-    "_IU_mL": "IU/mL", "_mm": "mm",
+    "_IU_mL": "IU/mL", "_mm": "mm", "_cm": "cm", "_m": "m", "_mg_dL": "mg/dL", "_umol_L": "µmol/L",
+    "_pct": "%", "_per_uL": "/µL", "_years": "years", "_10e9_L": "×10⁹/L", "_g_day": "g/day",
 }  # fmt: skip
 ANSWERS: Mapping[str, Callable[[Any], str]] = {
     "error": lambda value: str(value).replace("_", " "),

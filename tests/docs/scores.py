@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from textwrap import fill
 from types import ModuleType
 from typing import Any
 
@@ -25,11 +23,12 @@ from fhir_adapter.scores import (
 )
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, FLAGS, HOCEVAR_COMPONENTS, REASONS
-from tests.docs.cases import CASES, table
+from tests.docs import conduct
+from tests.docs.cases import table
 from tests.docs.protocol import READINGS, protocol_schema
+from tests.docs.words import words
 
 PROTOCOL = "nct06410833"
-WIDTH = 116
 _QUOTED = re.compile(r'^([a-z_]+) *=.*# (?:or )?"(.*?)"')
 
 _HEAD = """\
@@ -80,16 +79,16 @@ def page() -> str:
     )  # fmt: skip
     text += _section("Response rate", rate, "rate", {}, "", "ResponseRate")
     text += _section("Calendar of the doses", calendar, "calendar", protocol["calendar"], "", "Calendar")
+    text += conduct.dosing_section() + conduct.derived_section()
     text += "\n## A whole participant\n\n" + table("Patient")
     text += "\n## Reasons for a missing value\n\n" + _named(REASONS, "reason")
-    text += "\n## Flags\n\nRemarks on a value, for people.\n\n" + _named(FLAGS, "flag")
-    return text + _left_out()
+    return text + "\n## Flags\n\nRemarks on a value, for people.\n\n" + _named(FLAGS, "flag")
 
 
 def _section(
     title: str, module: ModuleType, name: str, rule: Mapping[str, Any], tables: str, *instruments: str
 ) -> str:
-    text = f"\n## {title}\n\n{_words(module)}\n"
+    text = f"\n## {title}\n\n{words(module)}\n"
     if "sentence" in rule:
         text += f"\nThe record says:\n\n> {rule['sentence']}\n"
     if tables:
@@ -140,16 +139,6 @@ def _quoted(name: str) -> dict[str, str]:
         elif section == f"outcomes.{name}" and (quoted := _QUOTED.match(line)):
             found[quoted[1]] = quoted[2]
     return found
-
-
-def _words(module: ModuleType) -> str:
-    """The scorer's own definition and source, without the sections of the reference that it follows."""
-    words = inspect.cleandoc(module.__doc__ or "")
-    words = re.sub(r"\s*\(dossier [^)]*\)", "", words)
-    words = re.sub(r";\s+dossier §[^.]*\.(?=\s|$)", ".", words)
-    words = re.sub(r"\s*Dossier (§[0-9.a-z ]+(, )?)+\.?(?=\s|$)", "", words)
-    words = re.sub(r"``([^`]*)``", r"`\1`", re.sub(r"\.\.+", ".", words)).strip()
-    return "\n\n".join(fill(part, WIDTH, break_on_hyphens=False) for part in words.split("\n\n"))
 
 
 def _reading_table(readings: Mapping[str, Any]) -> str:
@@ -214,24 +203,3 @@ def _points() -> str:
 
 def _named(words: Mapping[str, str], what: str) -> str:
     return f"| {what} | |\n|---|---|\n" + "".join(f"| `{code}` | {text} |\n" for code, text in words.items())
-
-
-_LEFT_OUT = """
-## Not computed yet
-
-The cases hold rules that this version does not compute: levels of ESSDAI domains proposed from laboratory
-values, eligibility, classification criteria, eGFR, depletion.
-
-| | cases |
-|---|---|
-"""
-
-
-def _left_out() -> str:
-    """Which of the cases nothing computes yet."""
-    from tests.scores.test_cases import LATER
-
-    text = _LEFT_OUT
-    for name in LATER:
-        text += f"| {name} | {len([case for case in CASES if case['instrument'] == name])} |\n"
-    return text
