@@ -23,7 +23,7 @@ from fhir_adapter.study import study_from_text
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Outcome
 from tests.hospital import generator
-from tests.scores.expectations import disagreements
+from tests.scores.expectations import disagreements, facts
 from tests.scores.inputs import inputs_of
 from tests.scores.resources import resources_of, written
 from tests.scores.test_cases import BY_ID, NOT_ONE_CHILD, ONE_CHILD, RATES, protocol_of
@@ -66,7 +66,8 @@ def scored(base: str, home: Path, protocol: Protocol) -> Children:
     """Run the study under a protocol; the outcomes by child, as they stand on the server."""
     home.mkdir()
     ids = [id for id, _ in children()]
-    lines = [f"{id},{id},on-study,2024-03-01" for id in ids]
+    consents = {case["id"].lower(): inputs_of(case).consent for case in ONE_CHILD}
+    lines = [f"{id},{id},on-study,{consents.get(id) or date(2024, 3, 1)}" for id in ids]
     (home / "participants.csv").write_text(
         "\n".join(["subject,mrn,status,consent", *lines]), encoding="utf-8"
     )
@@ -101,6 +102,7 @@ def by_anchor(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Children]:
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in ONE_CHILD])
 def test_through_a_real_server(by_anchor: dict[str, Children], case: dict[str, Any]) -> None:
     found = by_anchor[protocol_of(case).anchor.default][case["id"].lower()]
+    assert facts(case, found)
     assert not disagreements(case, found)
 
 

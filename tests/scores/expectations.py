@@ -7,9 +7,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from fhir_adapter.scores.essdai import WEIGHTS
 from fhir_adapter.scores.response import INPUTS
 from fhir_adapter.trial.items import HOCEVAR_GLANDS, ITEMS
-from fhir_adapter.trial.types import Outcome
+from fhir_adapter.trial.types import Component, Outcome
 from fhir_adapter.trial.values import rounded
 from tests.scores.inputs import Case
 
@@ -202,7 +203,81 @@ def _patient(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
     yield "more than three", _RESULTS[expected["responder_gt3"]], response.component("more-than-three").code
 
 
+def _derived(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+    """The level that the laboratory proposes beside the rating; its bounds are in words."""
+    expected, domain = case["expected"], case["instrument"].removeprefix("ESSDAI.")
+    proposed = outcomes[("essdai", "baseline")].component(f"proposed-{domain}")
+    yield "level", expected["level"], proposed.number
+    if expected["level"] is None:
+        yield "bounds", f"{expected['lower']} to {expected['upper']}", proposed.detail
+    else:
+        points = None if proposed.number is None else proposed.number * WEIGHTS[domain][0]
+        yield "points", expected["points"], points
+
+
+def _entry(outcomes: Outcomes, name: str) -> Component:
+    return outcomes[("eligibility", "study")].component(name)
+
+
+_EXCLUDED = {True: "violated", False: "satisfied", None: "undetermined"}
+
+
+def _egfr(formula: str) -> Callable[[Case, Outcomes], Iterator[Fact]]:
+    def facts(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+        found = _entry(outcomes, f"egfr-{formula}").number
+        assert found is not None
+        yield "egfr", case["expected"]["egfr"], rounded(found, 2)
+        if "excluded_lt30" in case["expected"]:
+            yield "E3", _EXCLUDED[case["expected"]["excluded_lt30"]], _entry(outcomes, "kidney").code
+
+    return facts
+
+
+def _depletion(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+    found = outcomes[("calendar", "study")].component("depleted").answer
+    yield "depleted", case["expected"]["depleted"], found
+
+
+def _hepatitis_b(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+    yield "hbv", _EXCLUDED[case["expected"]["excluded"]], _entry(outcomes, "infection.hbv").code
+
+
+def _gate(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+    found = _entry(outcomes, "immunoglobulins")
+    yield "E10", _EXCLUDED[case["expected"]["blocked"]], found.code
+    if "reason" in case["expected"]:
+        yield "what is missing", True, "Immunoglobulin G" in found.detail
+
+
+def _age(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+    expected = case["expected"]
+    yield "I1", _EXCLUDED[not expected["eligible"]], _entry(outcomes, "age").code
+    if "sensitivity_before_18th_birthday" in expected:
+        wanted = _EXCLUDED[not expected["sensitivity_before_18th_birthday"]]
+        yield "reading", wanted, _entry(outcomes, "age.before-birthday").code
+
+
+def _criteria(part: str) -> Callable[[Case, Outcomes], Iterator[Fact]]:
+    def facts(case: Case, outcomes: Outcomes) -> Iterator[Fact]:
+        yield part, _EXCLUDED[not case["expected"]["met"]], _entry(outcomes, f"criteria.{part}").code
+
+    return facts
+
+
 _FACTS: Mapping[str, Callable[[Case, Outcomes], Iterator[Fact]]] = {
+    "ESSDAI.haematological": _derived,
+    "ESSDAI.biological": _derived,
+    "ESSDAI.renal": _derived,
+    "ESSDAI.muscular": _derived,
+    "ESSDAI.pulmonary": _derived,
+    "eGFR.bedside_schwartz": _egfr("bedside-schwartz"),
+    "eGFR.ckid_u25": _egfr("ckid-u25"),
+    "Depletion": _depletion,
+    "Eligibility.hbv": _hepatitis_b,
+    "Eligibility.igg_before_belimumab": _gate,
+    "Eligibility.age": _age,
+    "Criteria.AECG2002": _criteria("aecg-2002"),
+    "Criteria.Japan1999": _criteria("japan-1999"),
     "ESSDAI": _essdai,
     "ESSPRI": _esspri,
     "STAR.systemic": _star_systemic,

@@ -8,14 +8,15 @@ values of week 28 on day 196.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from fhir_adapter.exchange.resource import decode, encode
 from fhir_adapter.mapping import hospital as hospitals
-from fhir_adapter.mapping import medication_administration, observation, questionnaire_response
+from fhir_adapter.mapping import medication_administration, observation, patient, questionnaire_response
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.shipped import MAPPINGS
 from fhir_adapter.study import read_mapping
@@ -52,8 +53,10 @@ class Dialect:
     level: Callable[[Given], Resource]
     quantity: Callable[[str, Given], Resource]
     limit: Callable[[str, Given], Resource]
-    drug: tuple[str, str]
+    drugs: Mapping[str, tuple[str, str]]
     morning: str
+    word: Callable[[bool], Resource]
+    ask: Callable[[Mapping[str, bool], str], list[Resource]]
 
 
 def resources_of(case: Case, hospital_folder: str) -> list[Resource]:
@@ -71,12 +74,17 @@ def written(inputs: Inputs, hospital_folder: str, id: str) -> list[Resource]:
     for name, day, given in (("b", DAY0, inputs.baseline), ("f", WEEK28, inputs.week28)):
         made += _forms(dialect, given, day, f"{id}-{name}")
         made += _observations(dialect, given, day, f"{id}-{name}")
-    for number, day in enumerate(inputs.rituximab or (DAY0,)):
-        system, code = dialect.drug
+    for number, (day, item, value) in enumerate(inputs.dated):
+        made += _observations(dialect, {item: value}, day, f"{id}-d{number}")
+    made += dialect.ask(inputs.said, id)
+    doses = [("rituximab", day) for day in inputs.rituximab or (DAY0,)]
+    doses += [("belimumab", day) for day in inputs.belimumab]
+    for number, (drug, day) in enumerate(doses):
+        system, code = dialect.drugs[drug]
         made.append(
             {
                 "resourceType": "MedicationAdministration",
-                "id": f"{id}-rtx-{number}",
+                "id": f"{id}-dose-{number}",
                 "status": "completed",
                 "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]},
                 "effectiveDateTime": f"{day}T10:00:00+08:00",
@@ -85,12 +93,16 @@ def written(inputs: Inputs, hospital_folder: str, id: str) -> list[Resource]:
         )
     for resource in made:
         resource["subject"] = {"reference": f"Patient/{id}"}
-    patient = {
+    person: Resource = {
         "resourceType": "Patient",
         "id": id,
         "identifier": [{"system": "urn:example:mrn", "value": id}],
     }
-    return [patient, *made]
+    if inputs.born:
+        person["birthDate"] = str(inputs.born)
+    if inputs.sex:
+        person["gender"] = inputs.sex
+    return [person, *made]
 
 
 def read(resources: Iterable[Resource], hospital_folder: str) -> Mapped:
@@ -103,7 +115,9 @@ def read(resources: Iterable[Resource], hospital_folder: str) -> Mapped:
         type, id = resource["resourceType"], resource["id"]
         origin = Origin(hospital_folder, type, id, "1", f"https://hospital.example/{type}/{id}/_history/1")
         context = Context(CHILD.id, origin, known, ZONE, frozenset(("rituximab", "belimumab")))
-        if type == "Observation":
+        if type == "Patient":
+            mapped.add(patient.read(resource, context))
+        elif type == "Observation":
             mapped.add(observation.read(resource, context))
         elif type == "QuestionnaireResponse":
             mapped.add(questionnaire_response.read(resource, context))
@@ -146,7 +160,7 @@ def _observations(dialect: Dialect, given: Mapping[str, Given], day: date, id: s
     for item, value in given.items():
         if item in in_forms:
             continue
-        (system, code), site = dialect.codes[item]
+        (system, code), site = dialect.codes.get(item) or (_code(dialect, item), None)
         resource: Resource = {
             "resourceType": "Observation",
             "id": f"{id}-{item}",
@@ -156,13 +170,88 @@ def _observations(dialect: Dialect, given: Mapping[str, Given], day: date, id: s
         }
         if site is not None:
             resource["bodySite"] = {"coding": [{"system": site[0], "code": site[1]}]}
-        if ITEMS[item].kind is Kind.LEVEL:
+        if isinstance(value.value, bool):
+            resource |= dialect.word(value.value)
+        elif ITEMS[item].kind is Kind.LEVEL:
             resource["valueInteger"] = int(value.value)
         else:
             resource |= dialect.quantity(item, value)
-        if value.limit is not None:
-            resource["referenceRange"] = [{"high": dialect.limit(item, value)}]
+        limits = {"low": value.lower, "high": value.limit}
+        printed = {
+            end: dialect.limit(item, replace(value, limit=number))
+            for end, number in limits.items()
+            if number is not None
+        }
+        if printed:
+            resource["referenceRange"] = [printed]
         yield resource
+
+
+def _code(dialect: Dialect, item: str) -> tuple[str, str]:
+    """The first code of the hospital's tables that leads to an item."""
+    folder = next(name for name, each in DIALECTS.items() if each is dialect)
+    return _codes(folder)[item]
+
+
+@cache
+def _codes(folder: str) -> Mapping[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for concept_map in read_mapping(MAPPINGS / folder).concept_maps:
+        for group in concept_map["group"]:
+            if group["target"] == f"{OWN}/items" and ":form:" not in group["source"]:
+                for element in group["element"]:
+                    target = element["target"][0]["code"]
+                    if "/Questionnaire/" not in group["source"] and not group["source"].endswith("/text"):
+                        found.setdefault(target, (group["source"], element["code"]))
+    return found
+
+
+def _by_observations(said: Mapping[str, bool], id: str) -> list[Resource]:
+    """A physician's answers, an Observation each."""
+    return [
+        {
+            "resourceType": "Observation",
+            "id": f"{id}-said-{number}",
+            "status": "final",
+            "code": {"coding": [{"system": f"{OWN}/items", "code": code}]},
+            "effectiveDateTime": f"{DAY0}T00:30:00Z",
+            "valueBoolean": answer,
+        }
+        for number, (code, answer) in enumerate(said.items())
+    ]
+
+
+def _by_form(said: Mapping[str, bool], id: str) -> list[Resource]:
+    """A physician's answers on the hospital's screening form."""
+    form = "urn:example-cn:form:screening"
+    links = {
+        element["target"][0]["code"]: element["code"]
+        for concept_map in read_mapping(MAPPINGS / "example-cn").concept_maps
+        for group in concept_map["group"]
+        if group["source"] == form
+        for element in group["element"]
+    }
+    items = [
+        {"linkId": links[code], "answer": [{"valueString": "是" if answer else "否"}]}
+        for code, answer in said.items()
+    ]
+    if not items:
+        return []
+    return [
+        {
+            "resourceType": "QuestionnaireResponse",
+            "id": f"{id}-screening",
+            "questionnaire": form,
+            "status": "completed",
+            "authored": f"{DAY0}T08:30:00+08:00",
+            "item": items,
+        }
+    ]
+
+
+def _by_code(found: bool) -> Resource:
+    code = "10828004" if found else "260385009"
+    return {"valueCodeableConcept": {"coding": [{"system": SCT, "code": code}]}}
 
 
 def _ucum(item: str, given: Given) -> Resource:
@@ -176,12 +265,14 @@ def _ucum(item: str, given: Given) -> Resource:
 
 def _ucum_limit(item: str, given: Given) -> Resource:
     unit = ITEMS[item].unit
-    return {"value": given.limit, "unit": unit, "system": UCUM, "code": unit}
+    return {"value": Decimal(str(given.limit)), "unit": unit, "system": UCUM, "code": unit}
 
 
 _CHINESE = {
     "g/L": "克/升", "[IU]/mL": "IU/ml", "mm/h": "mm/1h", "mm": "毫米",
-    "mL/min": "ml/min", "mL/(15.min)": "ml/15min",
+    "mL/min": "ml/min", "mL/(15.min)": "ml/15min", "10*9/L": "10^9/L", "/uL": "个/ul", "mg/dL": "mg/dl",
+    "U/mL": "U/ml", "U/L": "U/l", "g/(24.h)": "g/24h", "umol/L": "umol/l", "cm": "厘米", "m": "米", "%": "%",
+    "{foci}/(4.mm2)": "{foci}/(4.mm2)",
 }  # fmt: skip
 _FULL_WIDTH = str.maketrans("<>0123456789.", "＜＞０１２３４５６７８９．")
 
@@ -197,7 +288,7 @@ def _printed(item: str, given: Given) -> Resource:
 
 
 def _printed_limit(item: str, given: Given) -> Resource:
-    return {"value": given.limit, "unit": _CHINESE[ITEMS[item].unit]}
+    return {"value": Decimal(str(given.limit)), "unit": _CHINESE[ITEMS[item].unit]}
 
 
 def _coded_level(system: str, codes: Sequence[str]) -> Callable[[Given], Resource]:
@@ -237,8 +328,10 @@ DIALECTS: Mapping[str, Dialect] = {
         level=_coded_level(f"{OWN}/levels", "0123"),
         quantity=_ucum,
         limit=_ucum_limit,
-        drug=(ATC, "L01FA01"),
+        drugs={"rituximab": (ATC, "L01FA01"), "belimumab": (ATC, "L04AG04")},
         morning="T00:00:00Z",
+        word=_by_code,
+        ask=_by_observations,
     ),
     "example-cn": Dialect(
         forms={
@@ -269,8 +362,13 @@ DIALECTS: Mapping[str, Dialect] = {
         level=_coded_level("urn:example-cn:level", "ABCD"),
         quantity=_printed,
         limit=_printed_limit,
-        drug=("urn:example-cn:drug", "RTX02"),
+        drugs={
+            "rituximab": ("urn:example-cn:drug", "RTX02"),
+            "belimumab": ("urn:example-cn:drug", "BEL01"),
+        },
         morning="T08:00:00+08:00",
+        word=lambda found: {"valueString": "阳性" if found else "阴性"},
+        ask=_by_form,
     ),
 }  # fmt: skip
 """The two hospitals whose mapping folders ship, by folder."""
