@@ -39,9 +39,10 @@ def test_what_is_generated_is_not_stale(name: str) -> None:
     [
         ("The first run", ("XJ9907", "no-unit", "refused", "not due", "330 new", "exit code 1")),
         ("Once more", ("0 new, 0 rewritten, 0 retracted; 330 unchanged",)),
-        ("A result is corrected", ("1 new or changed", "2 rewritten", "JSS-01 star", "JSS-01 response")),
+        ("A result is corrected", ("1 new or changed", "3 rewritten", "JSS-01 star", "JSS-01 response")),
         ("Why?", ("18.2 g/L ← hospital: ", "B-cell activity: no", "also:")),
-        ("A data query is answered", ("2 rewritten", "Q-")),
+        ("Who may enter?", ("E11", "Body height (physician)", "ckid-u25: undetermined")),
+        ("A data query is answered", ("3 rewritten", "Q-")),
         ("Which reading decides?", ("more-than-three", "anchor-first-belimumab")),
         (
             "Change a threshold",

@@ -30,7 +30,7 @@ SUBJECT = "JSS-01"
 """Three indicators of five, each exactly at its limit: one result decides the response."""
 NEW_VALUE = 22.0
 """IgG at week 28 in g/L instead of 18.0: from 24.0 it fell by 8 %, neither by 25 % nor by 10 %."""
-REST_ON_IT = {f"{SUBJECT} response week-28", f"{SUBJECT} star week-28"}
+REST_ON_IT = {f"{SUBJECT} {code} week-28" for code in ("essdai", "response", "star")}
 """All outcomes that look at that result."""
 SEARCH = {"category": "survey", "_count": "1000"}
 

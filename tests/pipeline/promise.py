@@ -33,6 +33,8 @@ ALL_STEPS = frozenset(("pull", "score", "push"))
 FHIR_JSON = {"Content-Type": "application/fhir+json"}
 TIMEOUT = 60.0  # seconds; HAPI's first request of each kind is slow
 WITHDRAWN = "entered-in-error"
+CORRECTED = ("essdai", "response", "star")
+"""The outcomes of week 28 that rest on what ``Trial.correct`` changes."""
 
 
 # -- the place that outcomes are written to ----------------------------------------------------------------

@@ -22,6 +22,7 @@ from tests.hospital import generator
 from tests.hospital.study import AS_OF
 from tests.pipeline.promise import (
     ALL_STEPS,
+    CORRECTED,
     WITHDRAWN,
     Json,
     Place,
@@ -133,7 +134,7 @@ def test_another_rung_later_finds_what_stands_there(server_base: str, tmp_path: 
             assert (pushed.written, pushed.clashes, pushed.differing) == (written, [], [])
             promise_holds(server_base, trial.workspace)
         trial.correct()
-        assert len(trial.push(verify=True).updated) == 2
+        assert len(trial.push(verify=True).updated) == len(CORRECTED)
         promise_holds(server_base, trial.workspace)
 
 
@@ -148,7 +149,7 @@ def test_a_correction_rewrites_exactly_what_rests_on_it(target: Place, trial: Tr
     pushed = trial.push()
     after = versions(target.base, trial.tag)
     assert {id for id in after if after[id] != before[id]} == trial.resting_on(corrected)
-    assert len(pushed.updated) == pushed.written == len(trial.resting_on(corrected)) == 2
+    assert len(pushed.updated) == pushed.written == len(trial.resting_on(corrected)) == len(CORRECTED)
     promise_holds(target.base, trial.workspace)
     now = on_server(target.base, trial, trial.name())
     assert operation(target.base, now) == "UPDATE"
@@ -292,7 +293,7 @@ def test_the_same_content_under_a_new_version_is_no_conflict(target: Place, tria
     pushed = trial.push()
     assert (pushed.written, pushed.clashes) == (0, [])
     trial.correct()
-    assert len(trial.push().updated) == 2
+    assert len(trial.push().updated) == len(CORRECTED)
     promise_holds(target.base, trial.workspace)
 
 
@@ -354,7 +355,7 @@ def test_of_copies_the_oldest_stays(server_base: str, tmp_path: Path, rung: int)
         # and what stays is still known to be ours
         trial.correct()
         pushed = trial.push()
-        assert (len(pushed.updated), pushed.clashes) == (2, [])
+        assert (len(pushed.updated), pushed.clashes) == (len(CORRECTED), [])
         promise_holds(server_base, trial.workspace)
 
 
@@ -366,11 +367,11 @@ def test_copies_of_a_corrected_outcome(server_base: str, tmp_path: Path, rung: i
         copied(server_base, on_server(server_base, trial, trial.name()))
         trial.correct()
         pushed = trial.push()
-        assert (len(pushed.updated), pushed.clashes) == (2, [])
+        assert (len(pushed.updated), pushed.clashes) == (len(CORRECTED), [])
         promise_holds(server_base, trial.workspace)
         trial.correct("23.0")
         pushed = trial.push()
-        assert (len(pushed.updated), pushed.clashes) == (2, [])
+        assert (len(pushed.updated), pushed.clashes) == (len(CORRECTED), [])
         promise_holds(server_base, trial.workspace)
 
 
@@ -401,7 +402,7 @@ def test_a_workspace_built_anew_adopts_what_is_equal(target: Place, trial: Trial
     assert versions(target.base, trial.tag) == before
     promise_holds(target.base, trial.workspace)
     trial.correct()
-    assert len(trial.push().updated) == 2
+    assert len(trial.push().updated) == len(CORRECTED)
 
 
 def test_a_workspace_built_anew_overwrites_nothing_that_differs(target: Place, trial: Trial) -> None:
@@ -409,10 +410,10 @@ def test_a_workspace_built_anew_overwrites_nothing_that_differs(target: Place, t
     rebuilt(trial)
     trial.correct()
     pushed = trial.push()
-    names = {trial.name(), trial.name("star")}
+    names = {trial.name(code) for code in CORRECTED}
     assert {each.outcome for each in pushed.clashes} == names
     assert {each.what for each in pushed.clashes} == {"Another workspace wrote it differently."}
-    assert (pushed.written, pushed.unchanged) == (0, OUTCOMES - 2)
+    assert (pushed.written, pushed.unchanged) == (0, OUTCOMES - len(CORRECTED))
     trial.push(Choices(ours=frozenset(names)))
     promise_holds(target.base, trial.workspace)
 

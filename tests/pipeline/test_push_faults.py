@@ -11,7 +11,7 @@ from fhir_adapter.errors import AdapterError
 from fhir_adapter.pipeline import push
 from tests import fault_proxy
 from tests.fault_proxy import OUTCOME, Exchange, Scenario, first_write
-from tests.pipeline.promise import Place, Trial, promise_holds
+from tests.pipeline.promise import CORRECTED, Place, Trial, promise_holds
 
 OUTCOMES = 22
 
@@ -103,7 +103,7 @@ def test_a_fault_of_a_correction(target: Place, trial: Trial, fault: str) -> Non
     target.meets = first_write(FAULTS[fault])
     trial.correct()
     pushed = trial.push()
-    assert (pushed.written, pushed.clashes) == (2, [])
+    assert (pushed.written, pushed.clashes) == (len(CORRECTED), [])
     promise_holds(target.base, trial.workspace)
     target.meets = fault_proxy.faithful
     assert trial.push(verify=True).written == 0
@@ -175,6 +175,6 @@ def test_an_odd_server_is_put_up_with(target: Place, trial: Trial, fault: str) -
     promise_holds(target.base, trial.workspace)
     trial.correct()
     pushed = trial.push()
-    assert (len(pushed.updated), pushed.clashes) == (2, [])
+    assert (len(pushed.updated), pushed.clashes) == (len(CORRECTED), [])
     promise_holds(target.base, trial.workspace)
     assert trial.push(verify=True).differing == []

@@ -19,6 +19,7 @@ from tests.fault_proxy import Exchange
 from tests.hospital.study import AS_OF
 from tests.pipeline.promise import (
     ALL_STEPS,
+    CORRECTED,
     Place,
     Trial,
     edit,
@@ -121,7 +122,7 @@ def test_two_workspaces_with_different_inputs(target: Place, tmp_path: Path) -> 
     trial.push()
     mine = on_server(target.base, trial, trial.name())
     pushed = other.push()
-    names = {trial.name(), trial.name("star")}
+    names = {trial.name(code) for code in CORRECTED}
     assert {each.outcome for each in pushed.clashes} == names
     assert pushed.written == 0
     promise_holds(target.base, trial.workspace)
@@ -135,7 +136,7 @@ def test_two_workspaces_with_different_inputs_at_once(server_base: str, tmp_path
         other = trial.twin(tmp_path / "other")
         other.correct()
         at_once(trial, other)
-        names = {trial.name(), trial.name("star")}
+        names = {trial.name(code) for code in CORRECTED}
         clashing = [{each.outcome for each in one.push().clashes} for one in (trial, other)]
         assert set.union(*clashing) == names
         assert set.intersection(*clashing) == set()
@@ -165,8 +166,8 @@ def test_a_change_between_reading_and_writing_is_never_lost(target: Place, trial
     assert clash.outcome == trial.name()
     assert "between our reading and our writing" in clash.what
     assert on_server(target.base, trial, trial.name())["note"] == [{"text": "I doubt it."}]
-    # the other one of the same transaction is written
-    assert pushed.updated == [trial.name("star")]
+    # the others of the same transaction are written
+    assert set(pushed.updated) == {trial.name(code) for code in CORRECTED} - {trial.name()}
     assert [each.outcome for each in trial.push().clashes] == [trial.name()]
     promise_holds(target.base, trial.workspace, apart_from=frozenset((trial.name(),)))
 
@@ -187,5 +188,5 @@ def test_a_change_that_says_the_same_does_not_stop_us(target: Place, trial: Tria
     target.meets = touched_meanwhile
     trial.correct()
     pushed = trial.push()
-    assert (len(pushed.updated), pushed.clashes) == (2, [])
+    assert (len(pushed.updated), pushed.clashes) == (len(CORRECTED), [])
     promise_holds(target.base, trial.workspace)
