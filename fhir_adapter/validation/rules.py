@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from fhir_adapter.validation.definitions.store import Definitions, core, core_urls
+from fhir_adapter.validation.primitives import PRIMITIVES
 
 __all__ = ["explain", "own_rules"]
 
@@ -29,6 +30,10 @@ def explain(rule: str, definitions: Definitions) -> str | None:
     own = own_rules().get(rule)
     if own is not None:
         return f"{rule}\n  {own['asks']}\n  {own['see']}"
+    kind = rule.removeprefix("form-")
+    if rule.startswith("form-") and kind in PRIMITIVES:
+        see = f"http://hl7.org/fhir/R4/datatypes.html#{kind}"
+        return f"{rule}\n  A value of the type {kind} has the form that R4 gives it.\n  {see}"
     places: dict[tuple[str, str, str], list[str]] = {}
     for path, constraint in _constraints(definitions):
         if constraint.get("key") == rule:
