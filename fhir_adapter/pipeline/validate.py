@@ -342,7 +342,7 @@ def _look(part: _Part, checks: Checks) -> Looked:
 
 
 def _one(file: str, line: int, text: bytes, checks: Checks) -> list[Found]:
-    """What there is to say of one text, which begins at ``line`` of its file."""
+    """What there is to say of one text, which begins at ``line`` of its file, from its top to its end."""
     if len(text) > LARGEST:
         return [_larger(file, line)]
     document = load(text)
@@ -355,10 +355,11 @@ def _one(file: str, line: int, text: bytes, checks: Checks) -> list[Found]:
     wanted = [issue for issue in issues if _RANKS[issue.severity] >= least]
     if not wanted:
         return []
-    return [
+    found = [
         Found(file, line + at - 1, column, _name(_nearest(document, issue.expression)), issue)
         for issue, (at, column) in zip(wanted, document.positions(wanted), strict=True)
     ]
+    return sorted(found, key=lambda one: (one.line, one.column))
 
 
 def _nearest(document: Document, expression: str) -> Any:
