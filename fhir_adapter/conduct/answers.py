@@ -111,11 +111,21 @@ def deciding(judged: Iterable[Judged]) -> tuple[Piece, ...]:
 
 def unique(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """The facts, each once, in a fixed order that does not depend on the input's."""
+    known = list(pieces)
+    if len(known) < 2:
+        return tuple(known)
     kept: list[Piece] = []
-    for piece in sorted(pieces, key=lambda each: (each.origins, type(each).__name__, repr(each))):
+    for piece in sorted(known, key=_order):
         if piece not in kept:
             kept.append(piece)
     return tuple(kept)
+
+
+def _order(piece: Piece) -> tuple[object, ...]:
+    """By resource; of one resource by what is measured, else by everything."""
+    if isinstance(piece, Measurement) and piece.value is not None:
+        return (piece.origins, "Measurement", piece.item, piece.at.order, piece.sent)
+    return (piece.origins, type(piece).__name__, repr(piece))
 
 
 def shown(judged: Sequence[Judged]) -> Truth:

@@ -10,6 +10,7 @@ ocular, serology. Dossier §8.1, §14.22; details of the Japanese items are from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import product
 
 from fhir_adapter.trial.values import Truth, all_of, any_of
@@ -45,24 +46,38 @@ def japan(items: Mapping[str, bool]) -> bool:
 
 def decided(items: Mapping[str, Truth], rule: Rule) -> Truth:
     """The rule's answer if it is the same whatever the open items turn out to be, else None."""
-    answers = {rule(full) for full in _completions(items)}
-    return answers.pop() if len(answers) == 1 else None
+    return _decided(tuple(items.items()), rule)
 
 
 def needed(items: Mapping[str, Truth], rule: Rule) -> list[str]:
     """The open items that can still change the rule's answer."""
-    return [
+    return list(_needed(tuple(items.items()), rule))
+
+
+_Items = tuple[tuple[str, Truth], ...]
+# There are only so many ways to answer, and many participants: each is worked out once.
+
+
+@cache
+def _decided(items: _Items, rule: Rule) -> Truth:
+    answers = {rule(full) for full in _completions(items)}
+    return answers.pop() if len(answers) == 1 else None
+
+
+@cache
+def _needed(items: _Items, rule: Rule) -> tuple[str, ...]:
+    return tuple(
         name
-        for name, answer in items.items()
+        for name, answer in items
         if answer is None
         and any(rule(full) != rule({**full, name: not full[name]}) for full in _completions(items))
-    ]
+    )
 
 
-def _completions(items: Mapping[str, Truth]) -> Iterator[dict[str, bool]]:
-    choices = [(True, False) if answer is None else (answer,) for answer in items.values()]
+def _completions(items: _Items) -> Iterator[dict[str, bool]]:
+    choices = [(True, False) if answer is None else (answer,) for _, answer in items]
     for full in product(*choices):
-        yield dict(zip(items, full, strict=True))
+        yield dict(zip((name for name, _ in items), full, strict=True))
 
 
 def oral_1999(sialography: Truth, stimulated_flow_low: Truth, scintigraphy: Truth) -> Truth:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import lru_cache
 
 from fhir_adapter.conduct.rules import EgfrRule
 from fhir_adapter.trial.values import Interval, exactly
@@ -74,6 +75,7 @@ def u25(age: Interval, sex: str | None, height: Interval, creatinine: Interval) 
     return quotient(product(hull(*factors), height.scaled(Fraction(1, 100))), creatinine)
 
 
+@lru_cache(maxsize=1024)
 def _k(age: Fraction, sex: str | None) -> Interval:
     at_12, before, after, adult = U25[sex or ""]
     if age >= _ADULT:

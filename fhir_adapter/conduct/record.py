@@ -53,7 +53,11 @@ class Record:
         return not self.pulled.isdisjoint(types)
 
     def known_on(self, day: date) -> Record:
-        """What was measured and given up to and including a day."""
+        """What was measured and given up to and including a day; itself where nothing came later."""
+        if all(each.at.last <= day for group in self.measurements.values() for each in group) and all(
+            dose.day <= day for dose in self.doses
+        ):
+            return self
         return replace(
             self,
             measurements={

@@ -15,7 +15,7 @@ from fhir_adapter.conduct.derived.biological import biological
 from fhir_adapter.conduct.derived.constitutional import constitutional
 from fhir_adapter.conduct.derived.haematological import LINEAGES, haematological
 from fhir_adapter.conduct.derived.muscular import muscular
-from fhir_adapter.conduct.derived.proposal import Proposal, worst
+from fhir_adapter.conduct.derived.proposal import Bounds, Proposal, worst
 from fhir_adapter.conduct.derived.pulmonary import pulmonary
 from fhir_adapter.conduct.derived.renal import renal
 from fhir_adapter.conduct.egfr import estimate, quotient, years
@@ -49,26 +49,26 @@ def _proposed(domain: str, view: _View) -> Proposal:
     view.used.clear()
     found = _DOMAINS[domain](view)
     evidence = unique((*view.evidence.of(ITEMS[domain]), *view.used))
-    alternatives = {**found.alternatives, "worst-value": _worst(domain, view)}
+    alternatives = {**found.alternatives, "worst-value": _worst(domain, view, (found.lower, found.upper))}
     return replace(found, alternatives=alternatives, evidence=evidence)
 
 
-def _worst(domain: str, view: _View) -> tuple[int, int]:
+def _worst(domain: str, view: _View, chosen: Bounds) -> Bounds:
     """The bounds with any one value of the window for the chosen: a level is the worst of its items."""
     window = view.window
-    levels = []
+    levels = [chosen]
     for item in ITEMS[domain]:
-        several = [
+        now = view.evidence.at(item)
+        others = [
             each
             for each in results(view.record, item, first_day(window, item), window.last)
-            if each.usable and item in view.evidence.chosen
+            if each.usable and each is not now
         ]
-        for each in several:
+        for each in others if now else ():
             changed = replace(view.evidence, chosen={**view.evidence.chosen, item: each})
             found = _DOMAINS[domain](replace(view, evidence=changed))
             levels.append((found.lower, found.upper))
-    chosen = _DOMAINS[domain](view)
-    return worst([(chosen.lower, chosen.upper), *levels])
+    return worst(levels)
 
 
 @dataclass(frozen=True, slots=True)
