@@ -420,16 +420,16 @@ def _read_history(
 ) -> None:
     """The history in a folder. A type of which there is no resource of anybody was not exported.
 
-    Nor is one known to be whole where a line cannot be read.
+    Where a line cannot be read, no type is known to be whole that was not before.
     """
     if not types:
         return
     found, seen = intake.newest_of(types, wanted)
     for type, resources in sorted(found.items()):
-        whole = type in seen and not intake.damaged
-        before = intake.workspace.cursor(intake.spec.name, type)
-        lost = Cursor(following.since, frozenset(), NOT_RECEIVED) if before else None
-        intake.keep(type, resources, cursor=following if whole else lost)
+        cursor = following if type in seen else None
+        if cursor is None and intake.workspace.cursor(intake.spec.name, type):
+            cursor = Cursor(following.since, frozenset(), NOT_RECEIVED)
+        intake.keep(type, resources, cursor=None if intake.damaged else cursor)
 
 
 def _pull_type(

@@ -87,9 +87,38 @@ def record(
 _OF_DRUGS = {"MedicationAdministration", *ORDERS}
 
 
+def consent_ended(study: Study, stated: list[Agreement]) -> date | None:
+    """The day on which the consent to every drug had ended; None while one stands, or none was ever given.
+
+    What is refused after it was given has ended with the refusal; what was given anew has not (§13).
+    """
+    known = list(_agreements(study, stated))
+    ends = [_ended([each for each in known if drug in each.drugs]) for drug in _asked(study)]
+    days = [each for each in ends if each is not None]
+    return max(days) if days and len(days) == len(ends) else None
+
+
+def _ended(about: list[Agreement]) -> date | None:
+    """When the consent to one drug ended, by the latest that has a day."""
+    dated = sorted((each for each in about if each.since), key=lambda each: (each.since, each.given))
+    if not dated or not any(each.given for each in dated):
+        return None
+    last = dated[-1]
+    return last.until if last.given else last.since
+
+
 def questions(record: Record, found: Mapped) -> Iterator[Query]:
     """What arises only where records of one participant stand side by side."""
     yield from _disagreeing_consents(record)
+    subject = record.subject
+    if subject.withdrawn is not None and subject.status != "withdrawn":
+        text = (
+            "The consent has ended, and the participant is not listed as withdrawn. What is from after that "
+            "day is not used; correct the one or the other."
+        )
+        origins = _gathered(each.origins for each in record.agreements) or subject.origins
+        values = (f"ended {subject.withdrawn}", f"status {subject.status}")
+        yield Query(subject.id, "", "consent", QueryKind.UNCLEAR_STATUS, text, values, origins)
     person = record.person
     if person is None:
         return
@@ -132,8 +161,6 @@ def _agreements(study: Study, stated: list[Agreement]) -> Iterator[Agreement]:
 
     What a consent states of one drug as an exception goes before what it states of all.
     """
-    rule = study.conduct.eligibility
-    asked = rule.consent.drugs if rule and rule.consent else study.protocol.drugs
     for each in stated:
         excepted = {
             drug
@@ -144,9 +171,15 @@ def _agreements(study: Study, stated: list[Agreement]) -> Iterator[Agreement]:
         }
         drugs = each.drugs - {STUDY_TREATMENT}
         if STUDY_TREATMENT in each.drugs:
-            drugs |= frozenset(asked)
+            drugs |= frozenset(_asked(study))
         if drugs - excepted:
             yield replace(each, drugs=drugs - excepted)
+
+
+def _asked(study: Study) -> tuple[str, ...]:
+    """The drugs that the trial asks consent to."""
+    rule = study.conduct.eligibility
+    return rule.consent.drugs if rule and rule.consent else study.protocol.drugs
 
 
 def _disagreeing_consents(record: Record) -> Iterator[Query]:

@@ -38,7 +38,7 @@ from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.partitions import Partitions
 from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
-from fhir_adapter.pipeline.records import questions, received, record
+from fhir_adapter.pipeline.records import consent_ended, questions, received, record
 from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
@@ -156,6 +156,9 @@ class Scoring:
 
     def _one(self, participant: Subject, found: Mapped) -> ScoredOne:
         study = self.study
+        ended = consent_ended(study, found.agreements)
+        if ended is not None and ended <= min(participant.withdrawn or self.as_of, self.as_of):
+            participant = replace(participant, withdrawn=ended)
         doses, queries = one_a_day(found.doses), list[Query]()
         assessment = None
         if participant.status in study.protocol.counting_statuses:

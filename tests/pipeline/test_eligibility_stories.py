@@ -14,7 +14,7 @@ import pytest
 
 from fhir_adapter.conduct.answers import Answer
 from fhir_adapter.conduct.participant import Conduct
-from fhir_adapter.pipeline.run import run
+from fhir_adapter.pipeline.run import rescored, run
 from fhir_adapter.study import read_study
 from tests.hospital import generator
 from tests.hospital.study import AS_OF, write_study
@@ -45,9 +45,11 @@ def conducts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def _conducts(path: Path) -> dict[str, Conduct]:
-    report = run(read_study(path), frozenset(("pull", "score")), AS_OF)
-    assert report.scored is not None
-    return dict(report.scored.conduct)
+    study = read_study(path)
+    run(study, frozenset(("pull", "score")), AS_OF)
+    scored = rescored(study, AS_OF).scored
+    assert scored is not None
+    return dict(scored.conduct)
 
 
 def answers(conduct: Conduct) -> dict[str, Answer]:

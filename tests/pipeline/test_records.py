@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from fhir_adapter.conduct.answers import Verdict
 from fhir_adapter.conduct.participant import Conduct
 from fhir_adapter.exchange.resource import encode
 from fhir_adapter.mapping.context import Mapped
-from fhir_adapter.pipeline.records import questions, record
-from fhir_adapter.pipeline.run import Report, run
+from fhir_adapter.pipeline.records import consent_ended, questions, record
+from fhir_adapter.pipeline.run import Report, rescored, run
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.history import Agreement, Person
+from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import Origin, QueryKind, Subject
 from fhir_adapter.workspace import Workspace
 from tests.fault_proxy import OUTCOME, Exchange, Scenario, faithful, faulty
@@ -55,9 +57,9 @@ def source(tmp_path: Path) -> Iterator[Source]:
 
 
 def scored(study: Study, *, full: bool = False) -> Report:
+    """What a run pulled, and what it comes to with all that it rests on."""
     report = run(study, STEPS, AS_OF, full=full)
-    assert report.scored is not None
-    return report
+    return replace(report, scored=rescored(study, AS_OF).scored)
 
 
 def conduct(report: Report, id: str = "JSS-01") -> Conduct:
@@ -326,3 +328,65 @@ def test_the_workspace_says_when_a_type_was_received(home: Path) -> None:
     assert cursor is not None
     assert cursor.patients == {"pat-jss-01", "pat-jss-02", "pat-jss-s1"}
     assert cursor.since <= datetime.now(UTC)
+
+
+SUMMER, LATER = date(2024, 6, 30), date(2024, 7, 5)
+ALL = "study-treatment"
+
+
+def until(each: Agreement, day: date) -> Agreement:
+    return replace(each, until=day)
+
+
+@pytest.mark.parametrize(
+    ("stated", "ended"),
+    [
+        ([], None),
+        ([agreement("a", ALL)], None),
+        ([until(agreement("a", ALL), SUMMER)], SUMMER),
+        (
+            [
+                until(agreement("a", ALL), SUMMER),
+                agreement("b", ALL, since=SUMMER),
+            ],
+            None,
+        ),
+        (
+            [
+                until(agreement("a", ALL), SUMMER),
+                agreement("b", ALL, since=LATER),
+            ],
+            None,
+        ),
+        (
+            [agreement("a", ALL), agreement("b", ALL, given=False, since=LATER)],
+            LATER,
+        ),
+        ([agreement("a", ALL), agreement("b", "belimumab", given=False, since=LATER)], None),
+        ([until(agreement("a", "rituximab"), SUMMER), until(agreement("b", "belimumab"), LATER)], LATER),
+        ([agreement("a", ALL, given=False)], None),
+        ([agreement("a", ALL, since=None)], None),
+    ],
+)
+def test_the_day_on_which_consent_ended(home: Path, stated: list[Agreement], ended: date | None) -> None:
+    """§13: ended for every drug, and not given anew. Who never agreed never withdrew."""
+    assert consent_ended(study_in(home), stated) == ended
+
+
+def test_data_from_after_the_end_of_consent_are_not_used(home: Path) -> None:
+    """§13, of a child whom the list does not call withdrawn: that is asked about."""
+    before = scored(study_in(home))
+    assert before.scored is not None
+    assert before.scored.outcomes(OutcomeCode.ESSDAI, "week-28")["JSS-01"].number == 3
+    lines = (home / "hospital" / "Consent.ndjson").read_text(encoding="utf-8").splitlines()
+    consent = next(line for line in map(json.loads, lines) if line["id"] == "his-jss-01-c1")
+    consent |= {"status": "inactive", "provision": {"period": {"end": "2024-06-30"}}}
+    consent["meta"] = {"versionId": "2", "lastUpdated": "2026-03-02T00:00:00Z"}
+    appended(home, consent)
+    after = scored(study_in(home))
+    assert after.scored is not None
+    assert after.scored.outcomes(OutcomeCode.ESSDAI, "week-28")["JSS-01"].number is None
+    assert after.scored.outcomes(OutcomeCode.ESSDAI, "baseline")["JSS-01"].number == 12
+    asked = {(each.subject, each.item, each.kind) for each in after.scored.queries.values()}
+    assert ("JSS-01", "consent", QueryKind.UNCLEAR_STATUS) in asked
+    assert ("JSS-02", "consent", QueryKind.UNCLEAR_STATUS) not in asked
