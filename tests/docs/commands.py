@@ -67,7 +67,7 @@ def _section(command: click.Command, context: click.Context) -> str:
     ]
     text += "\n| option | |\n|---|---|\n" if rows else ""
     text += "".join(f"| `{names}` | {meaning} |\n" for names, meaning in rows)
-    return text + f"\nExample:\n\n```\n{example.strip()}\n```\n"
+    return text + f"\nExample:\n\n```\n{inspect.cleandoc(example)}\n```\n"
 
 
 def _usage(context: click.Context) -> str:
