@@ -48,6 +48,7 @@ docs: $(STAMP) ## Refresh the documentation from the code, the protocol file and
 bench: $(STAMP) ## Measure the speed, beside the peers
 	$(BIN)/python -m benchmarks.mapping
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.push --server sekmet
 
 crash: $(STAMP) ## Kill a push 200 times, on both servers (needs a JDK and Maven; a quarter of an hour)
