@@ -143,8 +143,8 @@ def _of_trial(each: StoredOutcome, tag: str) -> StoredOutcome:
     text = encode(each.document).decode()
     for old, new in ((each.id, id), (STUDY[1], tag), (f'"{each.subject}"', f'"{subject}"')):
         text = text.replace(old, new)
-    document = decode(text.encode())
-    return replace(each, id=id, subject=subject, document=document, digest=digest(document))
+    body = text.encode()
+    return replace(each, id=id, subject=subject, body=body, digest=digest(decode(body)))
 
 
 # -- the ways to write -------------------------------------------------------------------------------------

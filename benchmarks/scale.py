@@ -28,10 +28,11 @@ from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
 from fhir_adapter.pipeline.places import mappings
 from fhir_adapter.pipeline.pull import origin_of
+from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.score import Scoring
 from fhir_adapter.study import Study, study_from_text
 from fhir_adapter.trial.types import Outcome
-from fhir_adapter.workspace import Stored, Workspace
+from fhir_adapter.workspace import WHOLE, Share, Stored, Workspace
 
 SOURCE = "hospital"
 
@@ -68,17 +69,31 @@ class Taken:
     wrong: int = 0
 
 
+class _Files(Folder):
+    """Some of the files of a folder."""
+
+    def __init__(self, path: Path, share: Share) -> None:
+        super().__init__(path, name=SOURCE)
+        self.share = share
+
+    def _files(self) -> list[Path]:
+        return super()._files()[self.share.number :: self.share.of]
+
+
 class _Export:
     """The folder in the place of the workspace."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Folder(folder, name=SOURCE)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shares: dict[Share, _Files] = {}
 
     def cursor(self, source: str, type: str) -> None:
         """There is none."""
 
-    def current(self, source: str, type: str) -> Iterator[Stored]:
-        for received in self.folder.resources({type}):
+    def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
+        """The lines of one type; in a share those of some of the files."""
+        files = self.shares.setdefault(share, _Files(self.path, share))
+        for received in files.resources({type}):
             if not isinstance(received, Received):
                 raise RuntimeError(str(received))  # a line that the benchmark itself wrote wrong
             yield Stored(origin_of(source, received), received.body)
@@ -98,14 +113,14 @@ def bare(home: Path) -> tuple[int, int]:
     return 0, 0
 
 
-def ours(home: Path) -> tuple[int, int]:
+def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
     """From the folder to the outcomes, without a workspace."""
     study = _study(home)
     export = cast(Workspace, _Export(home / SOURCE))
     scoring = Scoring(study, dict(mappings(study).hospitals), export, cohort.AS_OF)
     wanted, outcomes, wrong = _wanted(home), 0, 0
-    for one in scoring.participants():
-        outcomes += len(list(scoring.documents(one)))
+    for one, documents in written(scoring, jobs):
+        outcomes += len(documents)
         found = one.assessment.outcomes if one.assessment else ()
         wrong += not _agrees(wanted.pop(one.subject), found)
     return outcomes, wrong + len(wanted)
@@ -123,7 +138,11 @@ def _agrees(wanted: list[str | None], outcomes: Iterable[Outcome]) -> bool:
     return [*(None if number is None else str(number) for number in numbers), response] == wanted
 
 
-WAYS: dict[str, Callable[[Path], tuple[int, int]]] = {"bare": bare, "ours": ours}
+WAYS: dict[str, Callable[[Path], tuple[int, int]]] = {
+    "bare": bare,
+    "ours": ours,
+    "two": lambda home: ours(home, 2),
+}
 
 
 def measure(way: str, home: Path) -> Taken:

@@ -87,7 +87,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcome:
-    """One outcome as it was last computed: its Observation, and the origins for its Provenance.
+    """One outcome as it was last computed: its Observation in bytes, and the origins for its Provenance.
 
     ``invalid`` is what is wrong with it as FHIR; such an outcome is kept, shown, and never sent.
     """
@@ -97,9 +97,14 @@ class StoredOutcome:
     visit: str
     code: str
     digest: str
-    document: dict[str, Any]
+    body: bytes
     origins: tuple[Origin, ...]
     invalid: tuple[Finding, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The Observation; each time a new one."""
+        return _from_json(self.body)
 
     @property
     def name(self) -> str:
@@ -157,6 +162,16 @@ class Cursor:
     place: str
 
 
+class Share(NamedTuple):
+    """One of several equal parts of what was received: for processes that divide the work."""
+
+    number: int
+    of: int
+
+
+WHOLE = Share(0, 1)
+
+
 class Workspace:
     """The open workspace. Use it as a context manager; it is closed at the end whatever happens."""
 
@@ -177,6 +192,10 @@ class Workspace:
         except WorkspaceError:
             self._db.close()
             raise
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[Path]]:
+        """Another process opens the same file for itself."""
+        return Workspace, (self.path,)
 
     def __enter__(self) -> Workspace:
         return self
@@ -331,12 +350,13 @@ class Workspace:
             )
         return len(gone)
 
-    def current(self, source: str, type: str) -> Iterator[Stored]:
-        """The resources of one type of one source as they stand, by id."""
+    def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
+        """The resources of one type of one source as they stand, by id; or a share of them."""
         rows = self._rows(
             "SELECT id, version, url, body FROM received AS r WHERE source = ?1 AND type = ?2 AND seq ="
-            " (SELECT max(seq) FROM received WHERE source = ?1 AND type = ?2 AND id = r.id) ORDER BY id",
-            (source, type),
+            " (SELECT max(seq) FROM received WHERE source = ?1 AND type = ?2 AND id = r.id)"
+            " AND seq % ?3 = ?4 ORDER BY id",
+            (source, type, share.of, share.number),
         )
         for id, version, url, body in rows:
             if body is not None:
@@ -376,7 +396,7 @@ class Workspace:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run, outcome.id, outcome.subject, outcome.visit, outcome.code, outcome.digest,
-                _json_bytes(outcome.document), _encoder.encode(outcome.origins).decode(),
+                outcome.body, _encoder.encode(outcome.origins).decode(),
                 _text([astuple(finding) for finding in outcome.invalid]),
             ),
         )  # fmt: skip
@@ -388,7 +408,7 @@ class Workspace:
         )
         return [
             StoredOutcome(
-                id, subject, visit, code, digest, _from_json(document),
+                id, subject, visit, code, digest, bytes(document),
                 _origins(origins),
                 tuple(Finding(*row) for row in json.loads(invalid)),
             )
@@ -401,7 +421,7 @@ class Workspace:
             "SELECT id, subject, visit, code FROM outcome AS o WHERE document IS NULL"
             " AND seq = (SELECT max(seq) FROM outcome WHERE id = o.id) ORDER BY seq"
         )
-        return [StoredOutcome(id, subject, visit, code, "", {}, ()) for id, subject, visit, code in rows]
+        return [StoredOutcome(id, subject, visit, code, "", b"", ()) for id, subject, visit, code in rows]
 
     # Queries
 
@@ -555,15 +575,10 @@ def _query(document: Mapping[str, Any]) -> Query:
     )
 
 
-def _json_bytes(document: Mapping[str, Any]) -> bytes:
-    return _encoder.encode(document)
-
-
 def _from_json(body: bytes) -> dict[str, Any]:
     document: dict[str, Any] = _decoder.decode(body)
     return document
 
 
-# Decimals are stored as the numbers that they are: 5.6667 comes back as 5.6667.
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(float_hook=Decimal)

@@ -72,6 +72,17 @@ def as_of_option(default: str) -> Callable[[_Command], _Command]:
     return click.option("--as-of", type=_Day(), help=f"The day to look at windows from. Default: {default}.")
 
 
+def jobs_option(command: _Command) -> _Command:
+    """``--jobs``: by how many processes to score."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="How many processes score. Default: as many as there are processors, and one for a few hundred"
+        " participants.",
+    )(command)
+
+
 def open_study(path: Path) -> Study:
     """The study at ``path``: a study file, a folder with one, or a folder of NDJSON.
 

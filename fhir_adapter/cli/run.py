@@ -10,6 +10,7 @@ import click
 from fhir_adapter.cli.options import (
     as_of_option,
     full_option,
+    jobs_option,
     json_option,
     open_study,
     progress,
@@ -25,9 +26,16 @@ from fhir_adapter.cli.options import (
 @full_option
 @verify_option
 @retract_option
+@jobs_option
 @json_option
 def command(
-    study: Path, as_of: date | None, full: bool, verify: bool, allow_retract: bool, as_json: bool
+    study: Path,
+    as_of: date | None,
+    full: bool,
+    verify: bool,
+    allow_retract: bool,
+    jobs: int | None,
+    as_json: bool,
 ) -> int:
     """Pull, score, check and push.
 
@@ -46,5 +54,7 @@ def command(
     opened, steps = open_study(study), frozenset(("pull", "score", "push"))
     with progress() as doing:
         choices = Choices(retract=allow_retract)
-        report = run(opened, steps, as_of, full=full, choices=choices, verify=verify, progress=doing)
+        report = run(
+            opened, steps, as_of, full=full, choices=choices, verify=verify, jobs=jobs, progress=doing
+        )
     return show(opened, report, as_json=as_json)

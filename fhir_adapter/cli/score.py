@@ -7,14 +7,22 @@ from pathlib import Path
 
 import click
 
-from fhir_adapter.cli.options import as_of_option, json_option, open_past, progress, study_argument
+from fhir_adapter.cli.options import (
+    as_of_option,
+    jobs_option,
+    json_option,
+    open_past,
+    progress,
+    study_argument,
+)
 
 
 @click.command("score")
 @study_argument
 @as_of_option("today in the study's time zone")
+@jobs_option
 @json_option
-def command(study: Path, as_of: date | None, as_json: bool) -> int:
+def command(study: Path, as_of: date | None, jobs: int | None, as_json: bool) -> int:
     """Score what the workspace holds. Nothing is fetched and nothing is sent.
 
     \b
@@ -26,5 +34,5 @@ def command(study: Path, as_of: date | None, as_json: bool) -> int:
 
     opened = open_past(study)
     with progress() as doing:
-        report = run(opened, frozenset(("score",)), as_of, progress=doing)
+        report = run(opened, frozenset(("score",)), as_of, jobs=jobs, progress=doing)
     return show(opened, report, as_json=as_json)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fhir_adapter.errors import StudyFileError
 from fhir_adapter.pipeline.places import Mappings, mappings
+from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import Pulled, pull
 from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
 from fhir_adapter.pipeline.score import Scored, ScoredOne, Scoring, score
@@ -68,9 +69,10 @@ def run(
     choices: Choices = NO_CHOICES,
     dry_run: bool = False,
     verify: bool = False,
+    jobs: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Do the ``steps`` out of pull, score and push, in that order.
+    """Do the ``steps`` out of pull, score and push, in that order; score by so many processes.
 
     The workspace keeps who ran what, when, as of which day, with which software and rules. Raises
     AdapterError; what was stored before stays.
@@ -91,7 +93,7 @@ def run(
             progress("scoring")
             scoring = Scoring(study, hospitals, workspace, day)
             kept: list[ScoredOne] = []
-            outcomes = _documents(scoring, kept)
+            outcomes = _documents(scoring, jobs, kept)
             rules = rules_of(study, found)
             changed = workspace.save_outcomes(id, outcomes, lambda differing: checked(differing, rules))
             scored = scoring.scored(kept)
@@ -112,11 +114,11 @@ def run(
     return report
 
 
-def _documents(scoring: Scoring, kept: list[ScoredOne]) -> Iterator[StoredOutcome]:
-    """The outcomes of one participant after another; kept of each is what a run tells, without evidence."""
-    for one in scoring.participants():
-        yield from scoring.documents(one)
-        kept.append(one.without_evidence())
+def _documents(scoring: Scoring, jobs: int | None, kept: list[ScoredOne]) -> Iterator[StoredOutcome]:
+    """The outcomes of one participant after another; kept of each is what a run tells."""
+    for one, documents in written(scoring, jobs):
+        yield from documents
+        kept.append(one)
 
 
 def rescored(study: Study, as_of: date | None = None) -> Report:

@@ -15,7 +15,7 @@ from fhir_adapter.conduct.outcomes import with_conduct
 from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
-from fhir_adapter.exchange.resource import decode
+from fhir_adapter.exchange.resource import decode, encode
 from fhir_adapter.mapping import (
     condition,
     consent,
@@ -45,7 +45,7 @@ from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.items import ITEMS, OutcomeCode
 from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject, let_go
 from fhir_adapter.trial.windows import first_day
-from fhir_adapter.workspace import Stored, StoredOutcome, Workspace
+from fhir_adapter.workspace import WHOLE, Share, Stored, StoredOutcome, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +139,10 @@ class Scoring:
             for number in range(len(partitions.subjects)):
                 yield from self.of_partition(partitions, number)
 
-    def sort_into(self, partitions: Partitions) -> None:
-        """Put what the trial asks for to those of its participant."""
+    def sort_into(self, partitions: Partitions, share: Share = WHOLE) -> None:
+        """Put what the trial asks for, of a share of what was received, to those of its participant."""
         for reader in self._readers.values():
-            for subject, stored in reader.sifted():
+            for subject, stored in reader.sifted(share):
                 partitions.add(subject, stored)
         partitions.close()
 
@@ -182,7 +182,7 @@ class Scoring:
         for each in one.assessment.outcomes if one.assessment else ():
             document, digest = outcome.written(each, self.target)
             yield StoredOutcome(
-                document["id"], each.subject, each.visit, each.code, digest, document, each.origins
+                document["id"], each.subject, each.visit, each.code, digest, encode(document), each.origins
             )
 
     def scored(self, found: Sequence[ScoredOne]) -> Scored:
@@ -196,6 +196,18 @@ class Scoring:
             self._unknown_codes(),
             self.roster.findings,
         )
+
+    def add_unknown(self, unknown: Mapping[str, Counter[tuple[str, Code]]]) -> None:
+        """Count what another process found unknown, by source."""
+        for source, found in unknown.items():
+            self._readers[source].unknown.update(found)
+
+    def take_unknown(self) -> dict[str, Counter[tuple[str, Code]]]:
+        """What was found unknown since it was taken last, by source."""
+        taken = {source: reader.unknown.copy() for source, reader in self._readers.items()}
+        for reader in self._readers.values():
+            reader.unknown.clear()
+        return taken
 
     def _unknown_codes(self) -> tuple[UnknownCodes, ...]:
         found = (
@@ -230,12 +242,12 @@ class Reader:
             found.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
         return found
 
-    def sifted(self) -> Iterator[tuple[str, Stored]]:
+    def sifted(self, share: Share = WHOLE) -> Iterator[tuple[str, Stored]]:
         """What may say something to the trial, with the participant whom it speaks of."""
-        yield from self._persons()
+        yield from self._persons(share)
         sieve = Sieve(self.hospital)
         for type in (*CLINICAL, *history_of(self.study)):
-            for stored in self.workspace.current(self.source, type):
+            for stored in self.workspace.current(self.source, type, share):
                 base = refer.base_of(stored.origin.url)
                 found = sieve.sift(stored.body, base) if type == "Observation" else whose(stored.body, base)
                 if not found.asked and not found.unknown_codes:
@@ -249,10 +261,10 @@ class Reader:
                 elif subject is not None:
                     self.unknown.update((type, code) for code in found.unknown_codes)
 
-    def _persons(self) -> Iterator[tuple[str, Stored]]:
+    def _persons(self, share: Share) -> Iterator[tuple[str, Stored]]:
         """Who the participants are; of merged records the surviving one says it."""
         surviving = self.roster.patients[self.source].merged
-        for stored in self.workspace.current(self.source, "Patient"):
+        for stored in self.workspace.current(self.source, "Patient", share):
             subject = self.roster.by_patient.get((self.source, stored.origin.id))
             if subject is not None and stored.origin.id in surviving:
                 yield subject, stored

@@ -24,6 +24,7 @@ from typing import IO, Any, Final
 
 from fhir_adapter.errors import CannotBeDone, FileFault, WrongUse
 from fhir_adapter.exchange.resource import ID
+from fhir_adapter.pipeline.processors import processors
 from fhir_adapter.shipped import PROFILES
 from fhir_adapter.validation import Issue, Severity, validate
 from fhir_adapter.validation.definitions import BrokenPackage, Definitions, read_package
@@ -171,7 +172,7 @@ def look_at(
     require_profiles(checks)
     total = sum(_size(path) for path in files)
     if jobs is None:
-        jobs = _processors() if total > _ALONE else 1
+        jobs = processors() if total > _ALONE else 1
     parts = (part for path in files for part in _parts(path))
     done = resources = 0
     with _workers(jobs, checks) as look:
@@ -180,10 +181,6 @@ def look_at(
             share = f", {min(100, done * 100 // total)} %" if total else ""
             progress(f"validating: {resources:,} resources{share}")
             yield looked
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(path: Path) -> int:

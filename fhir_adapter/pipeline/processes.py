@@ -1,0 +1,92 @@
+"""Scoring by several processes: each sorts a share of what was received, then scores its partitions."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fhir_adapter.errors import CannotBeDone
+from fhir_adapter.mapping.hospital import Code
+from fhir_adapter.pipeline.partitions import Partitions
+from fhir_adapter.pipeline.processors import processors
+from fhir_adapter.pipeline.score import ScoredOne, Scoring
+from fhir_adapter.workspace import Share, StoredOutcome
+
+FROM = 500
+"""With fewer participants the start of a second process takes longer than it spares."""
+
+Written = tuple[ScoredOne, list[StoredOutcome]]
+"""What is told of a participant, and the outcomes as they are written."""
+_Unknown = dict[str, Counter[tuple[str, Code]]]
+
+
+def written(scoring: Scoring, jobs: int | None = None) -> Iterator[Written]:
+    """Everybody on the list, in its order, scored by so many processes; None is as many as are of use."""
+    jobs = jobs or sensible(len(scoring.roster.subjects))
+    if jobs == 1:
+        for one in scoring.participants():
+            yield _written(scoring, one)
+        return
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        # Fresh processes: the workspace's connection must not be shared.
+        state = (pickle.dumps(scoring), folder)
+        with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (state,)) as pool:
+            try:
+                for unknown in pool.map(_sort, (Share(number, jobs) for number in range(jobs))):
+                    scoring.add_unknown(unknown)
+                partitions = Partitions(folder, scoring.roster.subjects)
+                for found, unknown in pool.map(_score, range(len(partitions.subjects))):
+                    scoring.add_unknown(unknown)
+                    yield from found
+            except BrokenProcessPool:
+                raise CannotBeDone(
+                    "A process that scored was ended from outside.",
+                    remedy="Check that there is memory enough, or score with --jobs 1.",
+                ) from None
+
+
+def sensible(participants: int) -> int:
+    """As many processes as there are processors, and one where there is little to do."""
+    return processors() if participants >= FROM else 1
+
+
+def _written(scoring: Scoring, one: ScoredOne) -> Written:
+    documents = list(scoring.documents(one))
+    return one.without_evidence(), documents
+
+
+_State = tuple[bytes, Path]
+_states: list[_State] = []
+"""What a process works on, once it has begun."""
+
+
+def _begin(state: _State) -> None:
+    _states.append(state)
+
+
+@cache
+def _work() -> tuple[Scoring, Path]:
+    # Not at the beginning: what goes wrong here is told as the fault of a task.
+    scoring, folder = _states[0]
+    return pickle.loads(scoring), folder  # noqa: S301 - our own
+
+
+def _sort(share: Share) -> _Unknown:
+    scoring, folder = _work()
+    scoring.sort_into(Partitions(folder, scoring.roster.subjects, share.number), share)
+    return scoring.take_unknown()
+
+
+def _score(number: int) -> tuple[list[Written], _Unknown]:
+    scoring, folder = _work()
+    partitions = Partitions(folder, scoring.roster.subjects)
+    found = [_written(scoring, one) for one in scoring.of_partition(partitions, number)]
+    return found, scoring.take_unknown()

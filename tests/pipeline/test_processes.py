@@ -1,0 +1,59 @@
+"""Scoring by several processes gives what one gives, in the same order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fhir_adapter.errors import AdapterError, WorkspaceError
+from fhir_adapter.pipeline.places import mappings
+from fhir_adapter.pipeline.processes import sensible, written
+from fhir_adapter.pipeline.run import run
+from fhir_adapter.pipeline.score import Scored, Scoring
+from fhir_adapter.study import Study, read_study
+from fhir_adapter.workspace import StoredOutcome, Workspace
+from tests.hospital import generator
+from tests.hospital.study import AS_OF, write_study
+
+# More than one partition.
+PARTICIPANTS = 55
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    home = tmp_path_factory.mktemp("processes")
+    generator.write_ndjson(generator.hospital(participants=PARTICIPANTS), home)
+    opened = read_study(write_study(home, hospital="hospital", ratings="ratings", target="outcomes"))
+    run(opened, frozenset(("pull",)), AS_OF)
+    return opened
+
+
+def scored(study: Study, jobs: int) -> tuple[list[StoredOutcome], Scored]:
+    with Workspace(study.workspace) as workspace:
+        scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
+        found = list(written(scoring, jobs))
+        return [each for _, documents in found for each in documents], scoring.scored([one for one, _ in found])
+
+
+def test_two_processes_find_what_one_finds(study: Study) -> None:
+    alone, together = scored(study, 1), scored(study, 2)
+    assert len(alone[0]) > 20 * PARTICIPANTS
+    assert alone[0] == together[0]
+    assert alone[1].queries
+    assert alone[1].unknown_codes
+    assert alone[1] == together[1]
+
+
+def test_a_fault_in_another_process_is_told(study: Study, tmp_path: Path) -> None:
+    with Workspace(study.workspace) as workspace:
+        scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
+        workspace.path = tmp_path / "not there" / "study.sqlite"
+        with pytest.raises(WorkspaceError) as fault:
+            list(written(scoring, 2))
+    assert isinstance(fault.value, AdapterError)
+    assert "not there" in fault.value.where
+
+
+def test_a_small_trial_is_scored_by_one_process() -> None:
+    assert sensible(20) == 1
