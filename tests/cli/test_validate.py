@@ -240,6 +240,17 @@ def test_an_invariant_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "[x-1]" in result.stdout
 
 
+EXAMPLES = Path(__file__).parents[1] / "mapping" / "examples"
+
+
+def test_of_this_projects_profiles_the_good_examples_are_good_and_the_bad_ones_bad() -> None:
+    files = sorted(EXAMPLES.glob("*.json"))
+    answer = json.loads(run("--format", "json", "--severity", "error", *files).stdout)
+    wrong = {finding["file"] for finding in answer["findings"]}
+    assert wrong == {str(file) for file in files if "-bad-" in file.name}
+    assert 20 < len(wrong) < len(files) - 10
+
+
 # --- Forms ---
 
 

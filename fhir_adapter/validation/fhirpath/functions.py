@@ -1,7 +1,7 @@
 """The functions that need nothing but their focus and the values of their arguments.
 
 https://hl7.org/fhirpath/N1/ §Functions; those after N1 that profiles use (``trim``, ``split``, ``join``,
-``matchesFull``, ``lastIndexOf``, ``encode``, ``decode``) by https://hl7.org/fhirpath/.
+``matchesFull``, ``lastIndexOf``, ``encode``, ``decode``, ``lowBoundary``, ``highBoundary``) by https://hl7.org/fhirpath/.
 ``SCALARS`` work on one value, and are empty where it, or one of their arguments, is; ``COLLECTIONS`` on all
 items.
 """
@@ -26,7 +26,9 @@ from fhir_adapter.validation.fhirpath.values import (
     Temporal,
     equal,
     key,
+    last_day,
     parse_temporal,
+    temporal,
     text_of,
     value_of,
 )
@@ -267,11 +269,11 @@ def _converts(convert: Callable[..., Any]) -> Callable[..., bool]:
 
 
 def _boundary(direction: int) -> Callable[..., Any]:
-    def boundary(value: Any, precision: Any = None) -> Any:
+    def boundary(value: Any) -> Any:
         if type(value) is Temporal:
             return _moment_boundary(value, direction)
         if type(value) is Quantity:
-            return Quantity(boundary(value.value, precision), value.unit, value.calendar)
+            return Quantity(boundary(value.value), value.unit, value.calendar)
         number = Decimal(_number(value))
         exponent = number.as_tuple().exponent
         half = Decimal(5).scaleb((exponent if isinstance(exponent, int) else 0) - 1)
@@ -280,24 +282,22 @@ def _boundary(direction: int) -> Callable[..., Any]:
     return boundary
 
 
-def _moment_boundary(moment: Temporal, direction: int) -> Temporal | None:
+def _moment_boundary(moment: Temporal, direction: int) -> Temporal:
     if moment.kind == "Time":
         ends: tuple[Any, ...] = (0, 0, Decimal("0.000")) if direction < 0 else (23, 59, Decimal("59.999"))
+    elif direction < 0:
+        ends = (0, 1, 1, 0, 0, Decimal("0.000"))
     else:
-        year, month = int(moment.parts[0]), int(moment.parts[1]) if len(moment.parts) > 1 else 12
-        last = 31 if month in (1, 3, 5, 7, 8, 10, 12) else 30
-        if month == 2:
-            last = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-        ends = (
-            (0, 1, 1, 0, 0, Decimal("0.000")) if direction < 0 else (0, 12, last, 23, 59, Decimal("59.999"))
-        )
-        ends = ends[:3] if moment.kind == "Date" else ends
+        year, month = int(moment.parts[0]), int((*moment.parts, 12)[1])
+        ends = (0, 12, last_day(year, month), 23, 59, Decimal("59.999"))
+    if moment.kind == "Date":
+        ends = ends[:3]
     parts = (*moment.parts, *ends[len(moment.parts) :])
     # Without a zone the moment may lie in the first or the last there is: +14:00 or -12:00.
     offset = moment.offset
     if moment.kind == "DateTime" and offset is None:
         offset = 14 * 60 if direction < 0 else -12 * 60
-    return Temporal(moment.kind, parts, offset, moment.text)
+    return temporal(moment.kind, parts, offset)
 
 
 # --- Collections: §Existence, §Subsetting, §Combining, §Collections
@@ -431,8 +431,8 @@ SCALARS: Final[dict[str, Scalar]] = {
     "ln": Scalar(_ln, 0, 0),
     "log": Scalar(_log, 1, 1),
     "power": Scalar(_power, 1, 1),
-    "lowBoundary": Scalar(_boundary(-1), 0, 1),
-    "highBoundary": Scalar(_boundary(1), 0, 1),
+    "lowBoundary": Scalar(_boundary(-1), 0, 0),
+    "highBoundary": Scalar(_boundary(1), 0, 0),
     **{f"to{kind}": Scalar(convert, 0, int(kind == "Quantity")) for kind, convert in _TO.items()},
     **{
         f"convertsTo{kind}": Scalar(_converts(convert), 0, int(kind == "Quantity"))

@@ -6,6 +6,7 @@ Python's ``str``, ``bool``, ``int`` and ``Decimal``.
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from fhir_adapter.validation.fhirpath.errors import CannotEvaluate
 from fhir_adapter.validation.fhirpath.model import Node
 
 __all__ = [
-    "CALENDAR", "Quantity", "Temporal", "compare", "equal", "equivalent", "key", "parse_temporal", "text_of",
-    "value_of",
+    "CALENDAR", "Quantity", "Temporal", "compare", "equal", "equivalent", "key", "last_day", "parse_temporal",
+    "shifted", "temporal", "text_of", "value_of",
 ]  # fmt: skip
 
 CALENDAR: Final = {
@@ -139,7 +140,7 @@ def _shift(moment: Temporal, amount: Decimal, unit: str) -> Temporal:
         months = year * 12 + month - 1 + int(amount) * (12 if unit == "year" else 1)
         year, month = divmod(months, 12)
         month += 1
-        day = min(day, _last_day(year, month))
+        day = min(day, last_day(year, month))
         moved = datetime.datetime(year, month, day, hour, minute)
     else:
         moved = datetime.datetime(year, month, day, hour, minute)
@@ -151,32 +152,40 @@ def _shift(moment: Temporal, amount: Decimal, unit: str) -> Temporal:
         if rest < 0:
             minutes, rest = minutes - 1, rest + 60_000
         moved += datetime.timedelta(minutes=int(minutes))
-        second = rest / 1000
+        digits = max(_digits(Decimal(full[5])), _digits((rest / 1000).normalize()))
+        second = (rest / 1000).quantize(Decimal(1).scaleb(-digits))
     parts: list[Decimal | int] = [moved.year, moved.month, moved.day, moved.hour, moved.minute, second]
     kept = tuple(parts[3 if is_time else 0 : count])
-    return Temporal(moment.kind, kept, moment.offset, _written(moment, kept))
+    return temporal(moment.kind, kept, moment.offset)
 
 
-def _last_day(year: int, month: int) -> int:
-    following = datetime.date(year + month // 12, month % 12 + 1, 1)
-    return (following - datetime.timedelta(days=1)).day
+def last_day(year: int, month: int) -> int:
+    """How many days a month has."""
+    return calendar.monthrange(year, month)[1]
 
 
-def _written(moment: Temporal, parts: tuple[Decimal | int, ...]) -> str:
-    day, clock = ((), parts) if moment.kind == "Time" else (parts[:3], parts[3:])
-    date = "-".join(f"{part:0{4 if i == 0 else 2}}" for i, part in enumerate(day))
-    fraction = len(moment.text.partition(".")[2].rstrip("Z").partition("+")[0].partition("-")[0])
+def _digits(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def temporal(kind: str, parts: tuple[Decimal | int, ...], offset: int | None) -> Temporal:
+    """The date or time of these parts, with its text."""
+    day, clock = ((), parts) if kind == "Time" else (parts[:3], parts[3:])
+    date = "-".join(f"{part:0{2 if i else 4}}" for i, part in enumerate(day))
     words = [f"{part:02}" for part in clock[:2]]
     if len(clock) == 3:
-        words.append(f"{clock[2]:0{3 + fraction if fraction else 2}.{fraction}f}")
+        second = Decimal(clock[2])
+        digits = _digits(second)
+        words.append(f"{second:0{3 + digits if digits else 2}.{digits}f}")
     time = ":".join(words)
-    if moment.kind == "Time":
-        return time
+    if kind == "Time":
+        return Temporal(kind, parts, None, time)
     zone = ""
-    if moment.offset is not None:
-        hours, minutes = divmod(abs(moment.offset), 60)
-        zone = f"{'-' if moment.offset < 0 else '+'}{hours:02}:{minutes:02}" if moment.offset else "Z"
-    return date if moment.kind == "Date" else f"{date}T{time}{zone}"
+    if offset is not None:
+        hours, minutes = divmod(abs(offset), 60)
+        zone = f"{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}" if offset else "Z"
+    return Temporal(kind, parts, offset, date if kind == "Date" else f"{date}T{time}{zone}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,17 +334,12 @@ def equivalent(left: Any, right: Any) -> bool:
 
 
 def _rounded_alike(left: Decimal, right: Decimal) -> bool:
-    places = min(_places(left), _places(right))
+    places = min(_digits(left.normalize()), _digits(right.normalize()))
     unit = Decimal(1).scaleb(-places)
     try:
         return left.quantize(unit) == right.quantize(unit)
     except ArithmeticError:
         return left == right
-
-
-def _places(number: Decimal) -> int:
-    exponent = number.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _folded(value: Any) -> Any:
