@@ -284,6 +284,9 @@ def _matched(planned: tuple[date, ...], given: tuple[date, ...], gap: int) -> di
     A planned dose without one, and a dose without a planned one, cost half an interval each. The first
     dose is the first planned one.
     """
+    if len(planned) == len(given) and sum(map(_apart, planned, given)) < gap // 2 * 2:
+        # Any other way leaves at least one of each without the other.
+        return {number: number for number in range(len(planned))}
 
     @cache
     def best(slot: int, dose: int) -> tuple[int, tuple[tuple[int, int], ...]]:
@@ -291,13 +294,17 @@ def _matched(planned: tuple[date, ...], given: tuple[date, ...], gap: int) -> di
         if slot == len(planned) or dose == len(given):
             return left * gap // 2, ()
         cost, pairs = best(slot + 1, dose + 1)
-        choices = [(cost + abs((given[dose] - planned[slot]).days), ((slot, dose), *pairs))]
+        choices = [(cost + _apart(planned[slot], given[dose]), ((slot, dose), *pairs))]
         if slot or dose:
             skipped = (best(slot + 1, dose), best(slot, dose + 1))
             choices += [(following[0] + gap // 2, following[1]) for following in skipped]
         return min(choices, key=lambda choice: choice[0])
 
     return dict(best(0, 0)[1])
+
+
+def _apart(one: date, other: date) -> int:
+    return abs((other - one).days)
 
 
 def _off(dose: Dose, due: date, number: int, tolerance: int) -> Deviation | None:

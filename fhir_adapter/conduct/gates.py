@@ -22,6 +22,9 @@ def gate(record: Record, rule: GateRule, dose: Dose) -> Answer:
     """Whether the laboratory allowed a dose."""
     start = dose.day - timedelta(days=rule.days)
     found = {item: results(record, item, start, dose.day, dose.at.instant) for item in rule.least}
+    if not any(found.values()):
+        readings = dict.fromkeys(rule.result_reading.alternatives)
+        return Answer(rule.code, None, readings, missing=listed(ask_laboratory(*rule.least)))
     latest: dict[str, Measurement | None] = {
         item: max(group, key=lambda each: each.at.order, default=None) for item, group in found.items()
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from fhir_adapter.conduct import words
 from fhir_adapter.conduct.answers import Answer, Piece, Verdict, unique, verdict
@@ -21,7 +22,7 @@ from fhir_adapter.conduct.rules import EligibilityRule
 from fhir_adapter.scores.calendar import VISIT
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import Component, Outcome
-from fhir_adapter.trial.values import all_of, rounded
+from fhir_adapter.trial.values import Truth, all_of, rounded
 
 EGFR_UNIT = "mL/min/{1.73_m2}"
 
@@ -44,7 +45,7 @@ def _told(outcome: Outcome, conduct: Conduct) -> Outcome:
             (*pieces, *conduct.dosing.evidence),
         )
     if outcome.code == OutcomeCode.ESSDAI:
-        found = [each for each in conduct.proposals.get(outcome.visit, ()) if each.evidence]
+        found = conduct.proposals.get(outcome.visit, ())
         parts = tuple(part for each in found for part in _proposed(each))
         return _extended(outcome, parts, tuple(piece for each in found for piece in each.evidence))
     return outcome
@@ -84,19 +85,20 @@ def eligibility(conduct: Conduct, rule: EligibilityRule) -> Outcome:
 
 def _criterion(answer: Answer, name: str) -> Iterator[Component]:
     """The answer under the default reading with what it rests on; then each other reading and each part."""
-    yield Component(
-        name,
-        code=answer.verdict.value,
-        label=answer.criterion,
-        detail=words.detail(answer),
-        rests_on=answer.evidence,
-    )
+    whole = _answered(name, answer.holds, answer.criterion, words.detail(answer))
+    yield replace(whole, rests_on=answer.evidence) if answer.evidence else whole
     for part, holds in (*answer.readings.items(), *answer.parts.items()):
-        yield Component(f"{name}.{part}", code=verdict(holds).value, label=answer.criterion)
+        yield _answered(f"{name}.{part}", holds, answer.criterion)
     for number, value in answer.numbers.items():
         # A power is enclosed by many digits; what is written has four.
         if value.low is not None and value.high is not None and rounded(value.low) == rounded(value.high):
             yield Component(number, number=Fraction(rounded(value.low)), unit=EGFR_UNIT)
+
+
+# The same few hundred come again with every participant.
+@lru_cache(maxsize=4096)
+def _answered(name: str, holds: Truth, label: str, detail: str = "") -> Component:
+    return Component(name, code=verdict(holds).value, label=label, detail=detail)
 
 
 # --------------------------------------------------------------------------------------------- dosing

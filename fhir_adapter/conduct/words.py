@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fhir_adapter.conduct.amounts import Unusual
 from fhir_adapter.conduct.answers import REMARKS, Answer, Missing
@@ -13,8 +14,14 @@ from fhir_adapter.trial.values import rounded
 
 def detail(answer: Answer) -> str:
     """What is missing and who must supply it, and the remarks; empty where there is neither."""
-    wanted = (f"missing: {missing(answer.missing)}",) if answer.missing else ()
-    return ". ".join((*wanted, *(REMARKS[remark] for remark in answer.remarks)))
+    return _detail(answer.missing, answer.remarks)
+
+
+# Many participants lack the same.
+@lru_cache(maxsize=4096)
+def _detail(wanted: tuple[Missing, ...], remarks: tuple[str, ...]) -> str:
+    lacking = (f"missing: {missing(wanted)}",) if wanted else ()
+    return ". ".join((*lacking, *(REMARKS[remark] for remark in remarks)))
 
 
 def missing(wanted: Iterable[Missing]) -> str:

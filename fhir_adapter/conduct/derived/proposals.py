@@ -38,11 +38,17 @@ ITEMS: Mapping[str, tuple[str, ...]] = {
 
 
 def proposals(record: Record, evidence: Evidence, rule: DerivedRule, egfr: EgfrRule) -> tuple[Proposal, ...]:
-    """What the laboratory proposes for each domain at a visit; nothing before its window has closed."""
+    """What the laboratory proposes at a visit for each domain that something is known of.
+
+    Nothing before its window has closed.
+    """
     if evidence.window is None or not evidence.due:
         return ()
     view = _View(record, evidence, evidence.window, rule, egfr)
-    return tuple(_proposed(name, view) for name in ITEMS)
+    found = (
+        _proposed(name, view) for name, items in ITEMS.items() if record.statements or evidence.of(items)
+    )
+    return tuple(each for each in found if each.evidence)
 
 
 def _proposed(domain: str, view: _View) -> Proposal:
