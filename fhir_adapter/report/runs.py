@@ -14,6 +14,8 @@ from fhir_adapter.study import Place
 
 DRUGS = "MedicationAdministration"
 """The type whose unknown codes may be doses: without them a participant seems to have had none."""
+CLEARING = ("Condition", "MedicationRequest", "MedicationStatement", DRUGS)
+"""The types whose absence clears a participant, which one with an unknown code does not."""
 
 FOLDER_PROMISE = "a folder: each outcome once, with one writer at a time"
 """What holds where the target is a folder."""
@@ -111,6 +113,8 @@ def unknown_table(codes: Iterable[Unknown]) -> Table:
         )
     if drugs < len(rows):
         notes.append("Add each to a ConceptMap of the mapping folder: to an item, or to not-used.")
+    if any(each.type in CLEARING for each in found):
+        notes.append("Until diagnoses and drugs are known, the criteria that they may violate stay open.")
     return Table("Unknown codes", ("source", "type", "system", "code", "times"), tuple(rows), tuple(notes))
 
 
