@@ -15,7 +15,7 @@ from fhir_adapter.trial.types import Query, QueryKind, gathered
 def queries(conduct: Conduct) -> Iterator[Query]:
     """The data queries of one participant's conduct: one for a drug, a criterion or a domain."""
     for drug, several in _by_drug(conduct):
-        text = "Doses differ from the plan; correct their days, or confirm them."
+        text = "Doses differ from the plan; correct what was entered, or confirm it."
         pieces = [piece for each in several for piece in each.evidence]
         values = tuple(map(words.deviation, several))
         yield Query(conduct.subject, "", drug, QueryKind.DOSING_DEVIATION, text, values, gathered(pieces))

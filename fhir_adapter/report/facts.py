@@ -55,11 +55,11 @@ class Fact:
         """The fact in one line."""
         visit = f", {self.visit}" if self.visit else ""
         day = f", {self.day}" if self.day else ""
-        sent = f": {self.sent}" if self.sent else ""
-        value = f" = {self.value}" if self.value and self.value != self.sent else ""
+        what = " = ".join(dict.fromkeys(each for each in (self.sent, self.value) if each))
+        said = f": {what}" if what else ""
         problem = f", not used: {self.problem}" if self.problem else ""
         flags = f" [{'; '.join(self.flags)}]" if self.flags else ""
-        return f"{self.title}{visit}{day}{sent}{value}{problem}{flags}"
+        return f"{self.title}{visit}{day}{said}{problem}{flags}"
 
 
 def measured(piece: Measurement, visit: str = "") -> Fact:

@@ -13,7 +13,7 @@ import pytest
 
 from fhir_adapter.pipeline.run import rescored, run
 from fhir_adapter.pipeline.score import Scored
-from fhir_adapter.report import explanation, participants, rates, readings
+from fhir_adapter.report import explanation, facts, participants, rates, readings
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import Measurement
@@ -170,7 +170,7 @@ def test_every_outcome_is_explained_down_to_its_sources(cohort: Cohort, code: Ou
     def named(pieces: tuple[Any, ...]) -> set[str]:
         found: set[str] = set()
         for piece in pieces:
-            if isinstance(piece, explanation.Fact):
+            if isinstance(piece, facts.Fact):
                 found.update(source.url for source in piece.sources)
             else:
                 found |= named(piece.rests_on)
