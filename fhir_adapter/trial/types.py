@@ -165,8 +165,8 @@ class Component:
 
     Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
     ``unit`` is UCUM for a number. ``label`` is what this trial calls it, or which ones a number counts;
-    ``detail`` are words on a code or a reason, such as what is missing. ``rests_on`` is what the answer was made from; it explains and is no
-    part of the component's identity.
+    ``detail`` are words on a code or a reason, such as what is missing. ``rests_on`` is what the answer was
+    made from; it explains and is no part of the component's identity.
     """
 
     name: str
