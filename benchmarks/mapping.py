@@ -23,16 +23,16 @@ import msgspec
 
 from benchmarks.observations import example_hospital, lines, write_files
 from fhir_adapter.exchange.folder import Folder
-from fhir_adapter.exchange.resource import Received, decode
-from fhir_adapter.mapping import reference
+from fhir_adapter.exchange.resource import Received
 from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.mapping.head import whose
 from fhir_adapter.mapping.hospital import Code
 from fhir_adapter.mapping.patient import Patients
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Reader
 from fhir_adapter.study import Study, study_from_text
-from fhir_adapter.workspace import Stored, Workspace
+from fhir_adapter.workspace import WHOLE, Share, Stored, Workspace
 
 SOURCE = "hospital"
 
@@ -85,7 +85,7 @@ class _Export:
     def __init__(self, folder: Path) -> None:
         self.folder = Folder(folder, name=SOURCE)
 
-    def current(self, source: str, type: str) -> Iterator[Stored]:
+    def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:  # noqa: ARG002
         for received in self.folder.resources({type}) if type == "Observation" else ():
             if not isinstance(received, Received):
                 raise RuntimeError(str(received))  # a line that the benchmark itself wrote wrong
@@ -115,7 +115,7 @@ def unfiltered(by: Reader) -> Read:
 
     def everything() -> Iterator[tuple[str, Stored]]:
         for stored in by.workspace.current(SOURCE, "Observation"):
-            subject = by.roster.of(SOURCE, reference.names(decode(stored.body).get("subject")))
+            subject = by.roster.of(SOURCE, whose(stored.body).subject or ())
             if subject is not None:
                 yield subject, stored
 
@@ -126,7 +126,7 @@ def _gathered(by: Reader, found: Iterable[tuple[str, Stored]]) -> Read:
     by.unknown.clear()
     read: dict[str, Mapped] = defaultdict(Mapped)
     for subject, stored in found:
-        read[subject].add(by.read(stored, subject))
+        by.read_into(read[subject], stored, subject)
     for mapped in read.values():
         mapped.unknown_codes.clear()
     return {subject: mapped for subject, mapped in read.items() if mapped != Mapped()}, by.unknown.copy()

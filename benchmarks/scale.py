@@ -27,8 +27,8 @@ from benchmarks import cohort
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
 from fhir_adapter.pipeline.places import mappings
-from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.processes import written
+from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Scoring
 from fhir_adapter.study import Study, study_from_text
 from fhir_adapter.trial.types import Outcome

@@ -24,12 +24,15 @@ STATUSES = (*COUNTING, *NEVER_WERE, "registered", "preliminary", "unknown")
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     """The measurements and statements of one Observation and of its components, with what must be asked."""
     mapped = Mapped()
-    status = resource.get("status")
-    if status in NEVER_WERE:
-        return mapped
-    for element, concept in _coded(resource):
-        _read_one(resource, element, concept, context, mapped)
+    read_into(mapped, resource, context)
     return mapped
+
+
+def read_into(mapped: Mapped, resource: Mapping[str, Any], context: Context) -> None:
+    """As ``read``, beside what was mapped before: most that is read are Observations."""
+    if resource.get("status") not in NEVER_WERE:
+        for element, concept in _coded(resource):
+            _read_one(resource, element, concept, context, mapped)
 
 
 def _coded(resource: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -10,7 +10,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -202,9 +202,7 @@ _Part = tuple[Json, msgspec.Raw]
 def _parts(outcome: Outcome) -> list[_Part]:
     own = [_part(each) for each in _own_components(outcome)]
     # What an answer rests on is no part of what is written, and must not be kept for the next.
-    return own + [
-        _written_part(replace(each, rests_on=()) if each.rests_on else each) for each in outcome.components
-    ]
+    return own + [_written_part(each.alone() if each.rests_on else each) for each in outcome.components]
 
 
 @lru_cache(maxsize=4096)

@@ -50,7 +50,7 @@ def read(
     ``normal_high`` is the upper limit printed with the result, in the canonical unit: it gives a
     result that is only a word its bounds.
     """
-    name = next((key for key in element if key.startswith("value")), "")
+    name = next(iter([key for key in element if key[:5] == "value"]), "")
     match name, element.get(name):
         case ("", _) | (_, None):
             return Read(_absent(element), problem=Problem.ABSENT)

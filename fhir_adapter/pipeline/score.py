@@ -151,7 +151,7 @@ class Scoring:
         for id, resources in partitions.read(number).items():
             found = Mapped()
             for stored in resources:
-                found.add(self._readers[stored.origin.source].read(stored, id))
+                self._readers[stored.origin.source].read_into(found, stored, id)
             yield self._one(self.roster.subjects[id], found)
 
     def _one(self, participant: Subject, found: Mapped) -> ScoredOne:
@@ -269,19 +269,22 @@ class Reader:
             if subject is not None and stored.origin.id in surviving:
                 yield subject, stored
 
-    def read(self, stored: Stored, subject: str) -> Mapped:
-        """What one resource says."""
-        found = self._read(decode(stored.body), stored, subject)
-        if found.unknown_codes:
-            self.unknown.update((stored.origin.type, code) for code in found.unknown_codes)
-        return found
-
-    def _read(self, document: Mapping[str, Any], stored: Stored, subject: str) -> Mapped:
+    def read_into(self, mapped: Mapped, stored: Stored, subject: str) -> None:
+        """Put what one resource says to what is known of its participant."""
+        known = len(mapped.unknown_codes)
+        document = decode(stored.body)
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
+        if stored.origin.type == "Observation":
+            observation.read_into(mapped, document, context)
+        else:
+            mapped.add(self._read(document, stored.origin.type, context))
+        unknown = mapped.unknown_codes[known:]
+        if unknown:
+            self.unknown.update((stored.origin.type, code) for code in unknown)
+
+    def _read(self, document: Mapping[str, Any], type: str, context: Context) -> Mapped:
         medications, conditions = self.medications, self.conditions
-        match stored.origin.type:
-            case "Observation":
-                return observation.read(document, context)
+        match type:
             case "QuestionnaireResponse":
                 return questionnaire_response.read(document, context)
             case "MedicationAdministration":
@@ -292,7 +295,7 @@ class Reader:
                 return medication_statement.read(document, medications, conditions, context)
             case "Encounter":
                 return encounter.read(document, conditions, context)
-            case type:
+            case _:
                 return _READERS[type](document, context)
 
 

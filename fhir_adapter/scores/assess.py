@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, salivary_flow, schirmer, star
@@ -56,8 +56,7 @@ def assess(
         same = _alike(by_anchor[name], by_anchor[default])
         scored[name] = scored[default] if same else _scored(by_anchor[name], given, protocol)
     outcomes = [
-        replace(outcome, components=(*outcome.components, *_alternatives(key, scored, protocol)))
-        for key, outcome in scored[default].items()
+        outcome.extended(_alternatives(key, scored, protocol)) for key, outcome in scored[default].items()
     ]
     # What was given before consent is history (§14.5).
     studied = [dose for dose in given if subject.consent is None or dose.day >= subject.consent]

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import NamedTuple
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fhir_adapter.trial.values import Interval, Moment, Truth
 
@@ -180,6 +179,13 @@ class Component:
     detail: str = ""
     rests_on: tuple[Measurement | Dose | Outcome | History, ...] = field(default=(), compare=False)
 
+    def alone(self) -> Component:
+        """The same without what it rests on."""
+        return Component(
+            self.name, self.number, self.unit, self.answer, self.code, self.day, self.reason, self.label,
+            self.detail,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -206,6 +212,15 @@ class Outcome:
     origins: tuple[Origin, ...] = ()
     rests_on: tuple[Measurement | Dose | Outcome, ...] = field(default=(), compare=False)
 
+    def extended(self, components: Iterable[Component]) -> Outcome:
+        """The outcome with more components."""
+        # Every outcome of everybody passes here, and ``replace`` takes three times as long.
+        return Outcome(
+            self.subject, self.visit, self.code, self.number, self.unit, self.result, self.day, self.reason,
+            self.detail, self.bounds, (*self.components, *components), self.flags, self.effective,
+            self.origins, self.rests_on,
+        )  # fmt: skip
+
     def component(self, name: str) -> Component:
         """The component of that name; raises KeyError if there is none."""
         for part in self.components:
@@ -215,7 +230,7 @@ class Outcome:
 
 
 def let_go(outcome: Outcome) -> None:
-    """Take from an outcome, in place, what it rests on: where thousands are kept, that is most of their memory.
+    """Take from an outcome, in place, what it rests on: of thousands that are kept it is most of the memory.
 
     Only for one that nobody else holds.
     """

@@ -128,18 +128,23 @@ def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
     if len(group) == 1:
         return tuple(group)
     corrections = [measurement for measurement in group if measurement.corrects]
-    standing = [
-        measurement
-        for measurement in group
-        if not any(
-            _corrects(correction, measurement)
-            # Two that name each other contradict: neither makes the other vanish.
-            and not (measurement.corrects and _corrects(measurement, correction))
-            for correction in corrections
-        )
-    ] or group
+    standing = (
+        group
+        if not corrections
+        else [
+            measurement
+            for measurement in group
+            if not any(
+                _corrects(correction, measurement)
+                # Two that name each other contradict: neither makes the other vanish.
+                and not (measurement.corrects and _corrects(measurement, correction))
+                for correction in corrections
+            )
+        ]
+        or group
+    )
     by_time: dict[object, list[Measurement]] = defaultdict(list)
-    for measurement in sorted(standing, key=lambda each: each.origins):
+    for measurement in standing:
         at = measurement.at
         by_time[at.instant or (at.first, at.last)].append(measurement)
     merged = [_merged(same_time) for same_time in by_time.values()]
@@ -172,9 +177,9 @@ def _may_be_one_moment(one: Moment, other: Moment) -> bool:
 
 
 def _merged(same_time: list[Measurement]) -> Measurement:
-    first = same_time[0]
     if len(same_time) == 1:
-        return first
+        return same_time[0]
+    same_time.sort(key=lambda each: each.origins)
     stated = [each for each in same_time if each.problem is not Problem.ABSENT] or same_time
     origins = tuple(sorted({origin for each in stated for origin in each.origins}))
     kept = stated[0]
