@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,19 @@ with contextlib.redirect_stdout(io.StringIO()):  # it prints what trace() in an 
             validator.validate_resource(json.loads(line))
         taken.append(time.process_time() - begun)
 print(json.dumps({"taken": taken, "errors": errors}))
+"""
+
+
+# A small process that starts the measured one: Linux counts what the starting process has in memory, too.
+_LAUNCHER: Final = """
+import os, sys, time
+begun = time.perf_counter()
+printed = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+files = [(os.POSIX_SPAWN_DUP2, printed, 1), (os.POSIX_SPAWN_DUP2, printed, 2)]
+started = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=files)
+_, status, used = os.wait4(started, 0)
+code = os.waitstatus_to_exitcode(status)
+print([code, time.perf_counter() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss])
 """
 
 
@@ -104,23 +117,22 @@ def observation(number: int, rng: random.Random) -> dict[str, Any]:
     }
 
 
-def lines(count: int) -> list[bytes]:
+def lines(count: int) -> Iterator[bytes]:
     """So many Observations, each as a line."""
     rng = random.Random(1)
-    return [json.dumps(observation(number, rng)).encode() for number in range(count)]
+    for number in range(count):
+        yield json.dumps(observation(number, rng)).encode()
 
 
 def process(command: Sequence[str | os.PathLike[str]], folder: Path) -> Ended:
     """Run a command to its end; what it prints is dropped. Raises ``RuntimeError`` when it fails."""
-    begun = time.perf_counter()
-    with (folder / "printed").open("wb") as printed:
-        started = subprocess.Popen(command, stdout=printed, stderr=printed, cwd=folder)
-        _, status, used = os.wait4(started.pid, 0)
-    clock = time.perf_counter() - begun
-    started.returncode = os.waitstatus_to_exitcode(status)
-    if started.returncode not in (0, 1):
-        raise RuntimeError(f"{command[0]} failed:\n{(folder / 'printed').read_text()[-2000:]}")
-    return Ended(clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    words = [str(word) for word in command]
+    launched = [sys.executable, "-S", "-c", _LAUNCHER, str(folder / "printed"), *words]
+    done = subprocess.run(launched, check=True, capture_output=True, text=True, cwd=folder)
+    code, clock, cpu, kilobytes = json.loads(done.stdout)
+    if code not in (0, 1):
+        raise RuntimeError(f"{words[0]} failed:\n{(folder / 'printed').read_text()[-2000:]}")
+    return Ended(clock, cpu, kilobytes / 1024)
 
 
 def warm(texts: list[bytes], repetitions: int) -> list[float]:
@@ -229,7 +241,8 @@ def _bundle(folder: Path, count: int) -> Path:
 
 def _ndjson(folder: Path, count: int) -> Path:
     path = folder / "lines.ndjson"
-    path.write_bytes(b"\n".join(lines(count)))
+    with path.open("wb") as file:
+        file.writelines(line + b"\n" for line in lines(count))
     return path
 
 
@@ -242,7 +255,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        texts = lines(asked.lines)
+        texts = list(lines(asked.lines))
         file, one = _ndjson(folder, asked.lines), folder / "one.json"
         one.write_bytes(texts[0])
         reference = Reference(folder) if java_available() else None
