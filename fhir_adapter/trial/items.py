@@ -271,7 +271,8 @@ def _all_items() -> list[Item]:
         _finding("hcv-ab", "Hepatitis C antibody"),
         _finding("hiv", "HIV antigen and antibody"),
         _finding("igra", "Interferon-gamma release assay"),
-        _quantity("height", "Body height", "cm", {"cm": Fraction(1), "m": Fraction(100)}, high=230),
+        # Metres under centimetres would make a child of 1.5 cm: refused, never guessed at.
+        _quantity("height", "Body height", "cm", {"cm": Fraction(1), "m": Fraction(100)}, low=30, high=230),
         _quantity("weight", "Body weight", "kg", {"kg": Fraction(1), "g": Fraction(1, 1000)}, high=200),
         _quantity("temperature", "Body temperature", "Cel", low=30, high=45),
     ]

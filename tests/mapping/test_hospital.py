@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,38 @@ def test_concept_maps_that_cannot_be_meant(maps: list[Json], message: str) -> No
         hospital(maps, SETTINGS, "mappings/ours")
     assert message in str(fault.value)
     assert "mappings/ours: ConceptMap lab" in str(fault.value)
+
+
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+
+
+def diagnoses(*targets: Json, system: str = ICD10) -> Json:
+    element = {"code": "A", "target": list(targets)}
+    group = {"source": "urn:dx", "target": system, "element": [element]}
+    return {"resourceType": "ConceptMap", "id": "dx", "group": [group]}
+
+
+@pytest.mark.parametrize(
+    ("concept_map", "message"),
+    [
+        (diagnoses({"code": "malignant"}), "'A' leads to 'malignant', which does not exist"),
+        (diagnoses({"code": "C851"}), "'A' leads to 'C851', which does not exist"),
+        (diagnoses({}), "'A' leads to '', which does not exist"),
+        (diagnoses({"code": "C85.1"}, {"code": "C85.9"}), "'A' needs one target"),
+        (diagnoses({"code": "C85.1"}, system=f"{SYSTEMS}/diagnoses"), "is none of ours"),
+    ],
+)
+def test_diagnoses_lead_to_icd10(concept_map: Json, message: str) -> None:
+    with pytest.raises(StudyFileError, match=re.escape(message)):
+        hospital([concept_map], SETTINGS, "")
+
+
+def test_a_diagnosis_that_is_not_used_has_a_target_without_a_code() -> None:
+    unmatched = diagnoses({"equivalence": "unmatched", "comment": "Nothing asks for it."})
+    assert hospital([unmatched], SETTINGS, "").diagnoses(coded("urn:dx", "A")) == ()
+    assert hospital([diagnoses({"code": "C85.1"})], SETTINGS, "").diagnoses(coded("urn:dx", "A")) == (
+        "C85.1",
+    )
 
 
 def test_the_allowed_targets_are_named() -> None:

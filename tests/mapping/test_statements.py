@@ -125,6 +125,43 @@ def test_items_of_derived_levels(item: str, value: Json, exact: int) -> None:
     assert measured.value.exact == exact
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "exact", "query"),
+    [
+        (Decimal("1.5"), "m", Fraction(150), []),
+        (150, "cm", Fraction(150), []),
+        (Decimal("1.5"), "cm", None, [QueryKind.IMPLAUSIBLE]),
+        (150, "m", None, [QueryKind.IMPLAUSIBLE]),
+        (150, None, None, [QueryKind.NO_UNIT]),
+    ],
+)
+def test_a_height_in_metres_or_centimetres(
+    value: Decimal | int, unit: str | None, exact: Fraction | None, query: list[QueryKind]
+) -> None:
+    """A height that nobody can have is refused: it would make a kidney fail."""
+    resource = observed("height", {"valueQuantity": {"value": value} | ({"unit": unit} if unit else {})})
+    mapped = observation.read(wired(resource), context("international", resource))
+    assert [each.value.exact if each.value else None for each in mapped.measurements] == [exact]
+    assert [each.kind for each in mapped.queries] == query
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "believed"),
+    [
+        (45, "umol/L", True),
+        (Decimal("0.5"), "mg/dL", True),
+        (Decimal("0.5"), "umol/L", False),
+        (45, "mg/dL", False),
+    ],
+)
+def test_a_creatinine_of_an_impossible_size(value: Decimal | int, unit: str, believed: bool) -> None:
+    """§9: below 5 with µmol/L or above 20 with mg/dL the unit is wrong."""
+    resource = observed("creatinine", {"valueQuantity": {"value": value, "unit": unit}})
+    mapped = observation.read(wired(resource), context("international", resource))
+    assert [each.usable for each in mapped.measurements] == [believed]
+    assert [each.kind for each in mapped.queries] == ([] if believed else [QueryKind.IMPLAUSIBLE])
+
+
 @pytest.mark.parametrize("value", [0, 5])
 def test_nyha_has_four_classes(value: int) -> None:
     resource = observed("nyha", {"valueInteger": value})
