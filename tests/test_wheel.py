@@ -97,7 +97,7 @@ def test_init_run_and_validate_in_an_empty_folder(installed: Path, tmp_path: Pat
     assert len(first["pushed"]["created"]) == 2 * 22
     second = json.loads(_done(program, "run", export, *DAY, "--json", cwd=here))
     assert (second["pushed"]["created"], second["pushed"]["unchanged"]) == ([], 2 * 22)
-    assert "84 resources in 2 files: nothing found." in _done(program, "validate", "outcomes", cwd=here)
+    assert "88 resources in 2 files: nothing found." in _done(program, "validate", "outcomes", cwd=here)
 
     _done(program, "init", export, cwd=here)
     third = json.loads(_done(program, "run", export, *DAY, "--json", cwd=here))
