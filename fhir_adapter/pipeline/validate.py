@@ -14,8 +14,6 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -196,6 +194,10 @@ def _workers(jobs: int, checks: Checks) -> Iterator[Callable[[Iterator[_Part]], 
     if jobs == 1:
         yield lambda parts: (_look(part, checks) for part in parts)
         return
+    # Here, since what starts processes takes longer to load than one small file to check.
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     pool = ProcessPoolExecutor(jobs, initializer=_begin)
 
     def look(parts: Iterator[_Part]) -> Iterator[Looked]:

@@ -6,13 +6,12 @@ as it comes; the others are one document, written at the end.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, Final, Protocol
-from xml.sax.saxutils import escape, quoteattr
 
 from fhir_adapter.pipeline.validate import Found, Looked
 from fhir_adapter.validation import NOT_CHECKED
@@ -158,6 +157,9 @@ class Sarif(Json):
 
     def document(self) -> dict[str, Any]:
         """The log."""
+        # Here, since it takes longer to load than all else that a person waits for.
+        from importlib.metadata import version
+
         rules = sorted({found.issue.rule for found in self.found})
         driver = {
             "name": "fhir-adapter",
@@ -223,15 +225,19 @@ class Junit(Json):
                 self.write(f"    <testcase classname={_attribute(file)} name={_attribute(name.strip())}>")
                 self.write(
                     f"      <failure type={_attribute(found.issue.rule)} message="
-                    f"{_attribute(found.issue.message)}>{escape(_NO_XML.sub('?', line_of(found)))}</failure>"
+                    f"{_attribute(found.issue.message)}>{_escaped(line_of(found))}</failure>"
                 )
                 self.write("    </testcase>")
             self.write("  </testsuite>")
         self.write("</testsuites>")
 
 
+def _escaped(text: str) -> str:
+    return html.escape(_NO_XML.sub("?", text))
+
+
 def _attribute(text: str) -> str:
-    return quoteattr(_NO_XML.sub("?", text))
+    return f'"{_escaped(text)}"'
 
 
 FORMATS: Final[dict[str, type[Writer]]] = {
