@@ -81,11 +81,13 @@ def check_coding(value: dict[str, Any], path: Path, run: Run) -> None:
         return
     if not isinstance(code, str) or not isinstance(system, str) or not code:
         return
-    memo = run.memo
-    key = (system, code, value.get("display"))
+    memo, display = run.memo, value.get("display")
+    if not isinstance(display, str):
+        display = None
+    key = (system, code, display)
     problem = memo.get(key, memo)
     if problem is memo:
-        problem = memo[key] = _coding_problem(run, system, code, value.get("display"))
+        problem = memo[key] = _coding_problem(run, system, code, display)
     if problem is not None:
         where, rule, message, severity = problem
         run.say(severity, (path, where, -1), rule, message, "code-invalid")

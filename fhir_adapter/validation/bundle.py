@@ -23,6 +23,7 @@ def check(scope: Scope, run: Run) -> None:
     """A Bundle as a whole, after its elements."""
     bundle, path = scope.resource, scope.path
     kind = bundle.get("type")
+    kind = kind if isinstance(kind, str) else ""
     listed = bundle.get("entry")
     found = [entry if isinstance(entry, dict) else {} for entry in listed] if isinstance(listed, list) else []
     relative = [index for index, entry in enumerate(found) if _is_relative(entry.get("fullUrl"))]
@@ -39,7 +40,7 @@ def check(scope: Scope, run: Run) -> None:
         _search(bundle, found, path, run)
 
 
-def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None:
+def _full_url(entry: dict[str, Any], kind: str, path: Path, run: Run) -> None:
     """§2.36.4: fullUrl is there where the resource has an identity, and fits its type and id."""
     url, resource = entry.get("fullUrl"), entry.get("resource")
     if not isinstance(resource, dict):
@@ -60,7 +61,7 @@ def _full_url(entry: dict[str, Any], kind: object, path: Path, run: Run) -> None
         run.error(path, "full-url", message, "invalid")
 
 
-def _without_url(resource: dict[str, Any], kind: object, path: Path, run: Run) -> None:
+def _without_url(resource: dict[str, Any], kind: str, path: Path, run: Run) -> None:
     answers = kind in ("transaction-response", "batch-response")
     is_outcome = kind == "searchset" and resource.get("resourceType") == "OperationOutcome"
     if not answers and any(not one.startswith("#") for one in _all_references(resource)):
@@ -207,12 +208,13 @@ def _search(bundle: dict[str, Any], found: list[dict[str, Any]], path: Path, run
     seen: set[str] = set()
     for index, link in enumerate(links if isinstance(links, list) else ()):
         relation = link.get("relation") if isinstance(link, dict) else None
+        if not isinstance(relation, str):
+            continue
         if relation in _ONCE and relation in seen:
             run.error(
                 (path, "link", index), "bundle-link", f"the link {relation} may be there once only", "invalid"
             )
-        if isinstance(relation, str):
-            seen.add(relation)
+        seen.add(relation)
         if relation == "self" and isinstance(link.get("url"), str):
             wanted = _searched(link["url"])
     if "self" not in seen:

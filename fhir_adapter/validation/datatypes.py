@@ -16,7 +16,7 @@ from typing import Any, Final
 from fhir_adapter.validation.run import Path, Run
 from fhir_adapter.validation.ucum import canonical
 
-__all__ = ["check_attachment", "check_identifier", "limits", "longest", "no_example", "value_of"]
+__all__ = ["check_attachment", "check_identifier", "check_quantity", "limits", "longest", "no_example", "value_of"]
 
 Check = Callable[[Any, Path, Run], None]
 
@@ -56,6 +56,13 @@ def check_identifier(value: Any, path: Path, run: Run) -> None:
                 "system urn:ietf:rfc:3986 says that value is a full URI, and it is none",
                 "value",
             )
+
+
+def check_quantity(value: Any, path: Path, run: Run) -> None:
+    """Quantity.system is an absolute URI. https://hl7.org/fhir/R4/datatypes.html#Quantity"""
+    system = value.get("system")
+    if isinstance(system, str) and system and not _ABSOLUTE.match(system):
+        run.error(path, "coding-system", "system is a relative URL; expected an absolute one", "code-invalid")
 
 
 def no_example(value: Any, path: Path, run: Run) -> None:

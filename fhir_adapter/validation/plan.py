@@ -31,6 +31,7 @@ _OF_TYPE: Final[dict[str, Check]] = {
     "Coding": check_coding,
     "Attachment": datatypes.check_attachment,
     "Identifier": datatypes.check_identifier,
+    **dict.fromkeys(("Quantity", "Age", "Count", "Distance", "Duration"), datatypes.check_quantity),
     "Reference": references.check_form,
 }
 

@@ -33,6 +33,7 @@ _code = re.compile(r"[^ \t\n\r\f\v]+( [^ \t\n\r\f\v]+)*").fullmatch
 _id = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 _oid = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+").fullmatch
 _uuid = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 _blank = re.compile(r"[ \t\n\r\f\v]").search
 _control = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]").search
 _base64 = re.compile(r"[A-Za-z0-9+/=\s]*").fullmatch
@@ -66,6 +67,11 @@ def _is_uri(value: Any) -> bool:
         if value.startswith("urn:oid:"):
             return _oid(value.partition("#")[0]) is not None
     return True
+
+
+def _is_canonical(value: Any) -> bool:
+    """Absolute, or a fragment: https://hl7.org/fhir/R4/references.html#canonical."""
+    return _is_uri(value) and (value[0] == "#" or _scheme(value) is not None)
 
 
 def _is_url(value: Any) -> bool:
@@ -108,7 +114,7 @@ def _is_base64(value: Any) -> bool:
 FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "base64Binary": _is_base64,
     "boolean": _is_boolean,
-    "canonical": _is_uri,
+    "canonical": _is_canonical,
     "code": lambda value: type(value) is str and _code(value) is not None,
     "date": _is_date,
     "dateTime": _is_date_time,
@@ -133,7 +139,7 @@ PRIMITIVES: Final = frozenset(FORMS) | {"xhtml"}
 _SAID: Final = {
     "base64Binary": "base64 (A-Z, a-z, 0-9, + and /, padded with =)",
     "boolean": "true or false, not in quotes",
-    "canonical": "a canonical URL, without blanks",
+    "canonical": "a canonical URL: absolute and without blanks, or a fragment",
     "code": "a code: no blanks at either end, and single spaces between words",
     "date": "a day of the calendar, its month or its year: 2024-03-15, 2024-03 or 2024",
     "dateTime": "a day of the calendar, a month, a year, or with seconds and zone 2024-03-15T14:30:00+08:00",

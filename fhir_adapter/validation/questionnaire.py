@@ -223,6 +223,8 @@ class _Response:
             return
         type, value = found
         here = (path, f"value.ofType({type})", -1)
+        if not isinstance(value, dict if type[0].isupper() else (str, int, Decimal, float)):
+            return  # it has not the form of its type, and that is said already
         if type not in _TYPES[kind]:
             run.error(
                 here, "questionnaire-type", f"is {type}; expected {' or '.join(_TYPES[kind])}", "invariant"

@@ -315,7 +315,7 @@ def _type_test(definitions: Definitions, ends: Ends, steps: list[tuple[str, str]
             return item.value.type in codes
         if item.type.code == "Resource":
             kind = item.value.get("resourceType") if isinstance(item.value, dict) else item.type.content
-            return kind in codes or "Resource" in codes
+            return "Resource" in codes or (isinstance(kind, str) and kind in codes)
         return item.type.code in codes
 
     return test
