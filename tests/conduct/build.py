@@ -166,7 +166,7 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         until = re.search(r"until (\S+)", line)
         return Diagnosis(
             CHILD, (words[0],), moment(since[1]) if since else None, day(until[1]) if until else None,
-            (origin(line, "Condition"),), "over" in words,
+            (origin(line, "Condition"),), "over" in words, "unconfirmed" not in words,
         )  # fmt: skip
     if kind == "order":
         route = True if "parenteral" in words else False if "oral" in words else None

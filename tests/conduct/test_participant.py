@@ -141,6 +141,19 @@ def test_a_trial_without_criteria_of_entry_has_no_such_outcome() -> None:
     assert with_conduct((), told, None) == ()
 
 
+@pytest.mark.parametrize(
+    ("withdrawn", "answer"),
+    [(date(2024, 3, 31), False), (date(2024, 4, 1), True), (date(2024, 4, 2), True), (None, True)],
+)
+def test_a_consent_that_ended_before_day_0_is_none(withdrawn: date | None, answer: bool) -> None:
+    """§8 I4, §13: what was given after the end is not used, so it is as if treatment had never begun."""
+    ended = withdrawn.isoformat() if withdrawn else ""
+    known = record([f"consent rituximab,belimumab given 2024-03-18..{ended}"])
+    told = found(replace(known, subject=replace(known.subject, withdrawn=withdrawn)))[0]
+    (consent,) = [each for each in told.answers if each.criterion == "I4"]
+    assert consent.holds is answer
+
+
 def test_what_comes_after_a_withdrawal_is_not_used() -> None:
     """§13: but a dose that was given all the same is told (§14.16)."""
     lines = ["dose rituximab 2024-04-01", "dose rituximab 2024-04-08", "diagnosis C50.9 since 2020-01-01"]

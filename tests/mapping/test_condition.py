@@ -39,24 +39,26 @@ def asked(mapped: Mapped) -> list[tuple[str, QueryKind]]:
 
 
 @pytest.mark.parametrize(
-    ("status", "counts", "query"),
+    ("status", "confirmed", "query"),
     [
-        ("confirmed", True, []),
-        (None, True, []),
-        ("refuted", False, [("D80.1", QueryKind.NOT_CONFIRMED)]),
-        ("provisional", False, [("D80.1", QueryKind.NOT_CONFIRMED)]),
-        ("differential", False, [("D80.1", QueryKind.NOT_CONFIRMED)]),
-        ("unconfirmed", False, [("D80.1", QueryKind.NOT_CONFIRMED)]),
-        ("Zhang San", False, [("D80.1", QueryKind.NOT_CONFIRMED)]),
-        ("entered-in-error", False, []),
+        ("confirmed", [True], []),
+        (None, [True], []),
+        ("refuted", [], [("D80.1", QueryKind.NOT_CONFIRMED)]),
+        ("provisional", [False], [("D80.1", QueryKind.NOT_CONFIRMED)]),
+        ("differential", [False], [("D80.1", QueryKind.NOT_CONFIRMED)]),
+        ("unconfirmed", [False], [("D80.1", QueryKind.NOT_CONFIRMED)]),
+        ("Zhang San", [False], [("D80.1", QueryKind.NOT_CONFIRMED)]),
+        ("entered-in-error", [], []),
     ],
 )
-def test_only_what_is_confirmed_counts(
-    status: str | None, counts: bool, query: list[tuple[str, QueryKind]]
+def test_what_is_not_confirmed_is_named(
+    status: str | None, confirmed: list[bool], query: list[tuple[str, QueryKind]]
 ) -> None:
-    """What is refuted or not yet confirmed is named, never counted; entered-in-error never was."""
+    """What is refuted does not count, what is not yet confirmed is open; entered-in-error never was."""
     mapped = read(diagnosed(verificationStatus=coded(VERIFIED, status) if status else None))
-    assert [each.codes for each in mapped.diagnoses] == ([("D80.1",)] if counts else [])
+    assert [(each.codes, each.confirmed) for each in mapped.diagnoses] == [
+        (("D80.1",), each) for each in confirmed
+    ]
     assert asked(mapped) == query
     assert not any("Zhang" in each.text for each in mapped.queries)
 
