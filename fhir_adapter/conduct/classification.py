@@ -28,9 +28,9 @@ from fhir_adapter.conduct.record import (
     agreed,
     ask,
     ask_laboratory,
+    diagnosed,
     ever,
     has_code,
-    inside,
     judged,
     not_pulled,
     said,
@@ -153,9 +153,7 @@ def _excluded(record: Record, rule: CriteriaRule, end: date) -> tuple[Part, tupl
     """Whether AECG's exclusions are present, from diagnoses, hepatitis C antibodies and a person's answer."""
     told, facts = said(record, "aecg-exclusion", end)
     present: list[Judged] = [
-        (each, True if each.since is None else inside(each.since, date.min, end))
-        for each in record.diagnoses
-        if has_code(each.codes, rule.exclusions)
+        (each, diagnosed(each, end)) for each in record.diagnoses if has_code(each.codes, rule.exclusions)
     ]
     hepatitis, tests = ever(record, "hcv-ab", end)
     present += tests if hepatitis else []

@@ -8,6 +8,7 @@ records alone can only violate it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -31,6 +32,7 @@ from fhir_adapter.conduct.record import (
     agreed,
     ask,
     ask_laboratory,
+    diagnosed,
     ever,
     has_code,
     inside,
@@ -90,7 +92,11 @@ def biologics(record: Record, rule: BiologicsRule, days: Days) -> Answer:
         for order in record.orders
         if order.drug in kinds and not _of_the_study(order, rule, days)
     ]
-    return _events(rule.code, judged, record, ORDERS, "When biologics were given before")
+    answer = _events(rule.code, judged, record, ORDERS, "When biologics were given before")
+    if answer.holds and days.begun and days.consent is None:
+        # Which dose began the study, and which were before it, only the day of consent tells (§14.5).
+        return replace(answer, holds=None, missing=(Missing(Supplier.FORM, "Day of consent"),), remarks=())
+    return answer
 
 
 def _of_the_study(order: Order, rule: BiologicsRule, days: Days) -> bool:
@@ -304,12 +310,8 @@ def _tuberculosis(
 
 
 def _diagnosed(record: Record, codes: Sequence[str], end: date) -> list[tuple[Diagnosis, Truth]]:
-    """The diagnoses of a list, and whether each was there by a day; without a day it was."""
-    return [
-        (each, True if each.since is None else inside(each.since, date.min, end))
-        for each in record.diagnoses
-        if has_code(each.codes, codes)
-    ]
+    """The diagnoses of a list, and whether each was there by a day."""
+    return [(each, diagnosed(each, end)) for each in record.diagnoses if has_code(each.codes, codes)]
 
 
 # --------------------------------------------------------------------------------------------- events

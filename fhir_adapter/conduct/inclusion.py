@@ -62,7 +62,9 @@ def age(record: Record, rule: AgeRule, days: Days) -> Answer:
 def consent(record: Record, rule: ConsentRule, days: Days) -> Answer:
     """I4: agreed to each drug on or before day 0, and not withdrawn by then."""
     by_drug = {drug: _agreement(record.agreements, drug, days.zero) for drug in rule.drugs}
-    answers = {drug: answer for drug, (answer, _) in by_drug.items()}
+    # Whoever withdrew before day 0 has none: the day on which the data end only stands in for it.
+    withdrew = record.subject.withdrawn is not None and not days.begun
+    answers = {drug: False if withdrew and answer else answer for drug, (answer, _) in by_drug.items()}
     holds = all_of(answers.values())
     pieces: list[Piece] = [each for _, found in by_drug.values() for each in found]
     missing = [
@@ -74,12 +76,16 @@ def consent(record: Record, rule: ConsentRule, days: Days) -> Answer:
 
 
 def _agreement(agreements: Iterable[Agreement], drug: str, end: date) -> tuple[Truth, list[Agreement]]:
-    """The latest agreement on a drug; two of one day that disagree, or none with a day, leave it open."""
+    """The latest agreement on a drug.
+
+    Open without one that has a day, and where others of the same day, or of no known day, disagree with it.
+    """
     about = [each for each in agreements if drug in each.drugs]
     dated = [each for each in about if each.since is not None and each.since <= end]
     if not dated:
         return None, [each for each in about if each.since is None]
     day = max(each.since for each in dated if each.since is not None)
     last = [each for each in dated if each.since == day]
+    doubted = [each for each in about if each.since is None and each.given is not last[0].given]
     standing = {each.given and (each.until is None or each.until >= end) for each in last}
-    return (standing.pop() if len(standing) == 1 else None), last
+    return (standing.pop() if len(standing) == 1 and not doubted else None), [*last, *doubted]

@@ -133,6 +133,12 @@ def inside(at: Moment, start: date, end: date) -> Truth:
     return None if at.first <= end and start <= at.last else False
 
 
+def diagnosed(diagnosis: Diagnosis, end: date) -> Truth:
+    """Whether a diagnosis was there by a day; without a day of its own it was, unconfirmed it is open."""
+    there = True if diagnosis.since is None else inside(diagnosis.since, date.min, end)
+    return there if diagnosis.confirmed or not there else None
+
+
 def latest(
     record: Record, item: str, start: date, end: date, before: datetime | None = None
 ) -> Measurement | None:

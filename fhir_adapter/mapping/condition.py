@@ -1,7 +1,7 @@
 """Condition → diagnoses, by ICD-10.
 
-What is refuted or not yet confirmed never counts and is asked about; entered-in-error never was. Without a
-verificationStatus the record is taken at its word (dossier §8 E6, E7).
+What is refuted does not count, what is not yet confirmed stays open, and both are asked about;
+entered-in-error never was. Without a verificationStatus the record is taken at its word (dossier §8 E6, E7).
 """
 
 from __future__ import annotations
@@ -38,17 +38,22 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     if not codes:
         return mapped
     since = _since(resource, context)
-    if not confirmed(resource):
-        text = f"The diagnosis has {said_status(status, VERIFICATION)} and does not count."
+    sure = confirmed(resource)
+    if not sure:
+        effect = (
+            "does not count" if status == "refuted" else "leaves open what asks for it; confirm or refute it"
+        )
+        text = f"The diagnosis has {said_status(status, VERIFICATION)} and {effect}."
         asked = query(context, " ".join(codes), QueryKind.NOT_CONFIRMED, text)
         mapped.queries.append(dated(asked, since))
+    if status == "refuted":
         return mapped
     until = _until(resource, context)
     ended = _status(resource, "clinicalStatus") in _ENDED or any(
         key.startswith("abatement") for key in resource
     )
     mapped.diagnoses.append(
-        Diagnosis(context.subject, codes, since, until, (context.origin,), ended and until is None)
+        Diagnosis(context.subject, codes, since, until, (context.origin,), ended and until is None, sure)
     )
     return mapped
 

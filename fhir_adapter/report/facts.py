@@ -105,7 +105,9 @@ def _history(piece: History) -> tuple[str, str, str, str]:
         case Diagnosis():
             since = _day(piece.since) if piece.since else "since when is not known"
             until = f"until {piece.until}" if piece.until else "over" if piece.over else ""
-            return "diagnosis", f"Diagnosis {' '.join(piece.codes)}", since, until
+            sure = "" if piece.confirmed else "not confirmed"
+            said = ", ".join(each for each in (until, sure) if each)
+            return "diagnosis", f"Diagnosis {' '.join(piece.codes)}", since, said
         case Order():
             way = {True: "into vein or muscle", False: "not into vein or muscle", None: "route not known"}
             why = f", for {' '.join(piece.indication)}" if piece.indication else ""

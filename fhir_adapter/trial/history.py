@@ -25,7 +25,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A condition that was confirmed; ``codes`` are its ICD-10 codes without a system (``M35.0``)."""
+    """A condition; ``codes`` are its ICD-10 codes without a system (``M35.0``).
+
+    One that is not ``confirmed`` is suspected only: neither there nor excluded.
+    """
 
     subject: str
     codes: tuple[str, ...]
@@ -33,6 +36,7 @@ class Diagnosis:
     until: date | None
     origins: tuple[Origin, ...]
     over: bool = False
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
