@@ -366,7 +366,7 @@ def key(item: Any) -> Any:
         return (Quantity, *value.measured())
     if kind is Node:
         return (Node, _frozen(value.value), _frozen(value.extra))
-    return value
+    return _frozen(value)
 
 
 def _frozen(value: Any) -> Any:
