@@ -401,6 +401,14 @@ def test_a_protocol_of_outcomes_alone(tmp_path: Path) -> None:
     assert read == ConductRule(None, None, None, None, None)
 
 
+@pytest.mark.parametrize("code", ["C7A", "C7A.00", "M1A.0510", "C00-C7B", "D86", "M35.0"])
+def test_codes_of_icd_10_and_its_clinical_modification(tmp_path: Path, code: str) -> None:
+    read = conduct(changed(PROTOCOL, 'codes = ["C00', f'codes = ["{code}"]'), tmp_path)
+    assert read.eligibility is not None
+    assert read.eligibility.malignancy is not None
+    assert read.eligibility.malignancy.codes == (code,)
+
+
 def test_the_formulas_of_the_kidneys_need_their_ages(tmp_path: Path) -> None:
     start, end = PROTOCOL.index("[egfr]"), PROTOCOL.index("# §1.3: the limits")
     with pytest.raises(StudyFileError, match="'egfr' is missing"):
