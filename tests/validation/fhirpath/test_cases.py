@@ -149,6 +149,7 @@ def test_what_hangs_on_the_resource_alone_is_worked_out_once_for_each() -> None:
         {"resourceType": "Patient", "name": "no list"},
         {"resourceType": "Patient", "name": {"given": {"deep": 1}}},
         {"resourceType": "Patient", "name": [[["A"]]], "_name": [1]},
+        {"resourceType": "Patient", "name": [{"given": [["A"], ["A"], {"b": []}], "use": [{}]}]},
         {"resourceType": "Patient", "active": {"a": []}, "_active": "x", "birthDate": 5},
         {"resourceType": ["Patient"]},
         {"resourceType": "Nothing", "name": []},
