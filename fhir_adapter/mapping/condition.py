@@ -61,10 +61,13 @@ def confirmed(resource: Mapping[str, Any]) -> bool:
     return _status(resource, "verificationStatus") in (None, "confirmed")
 
 
-def _status(resource: Mapping[str, Any], element: str) -> object:
-    """The code of a status; None where there is none."""
-    codings = listed(concept_of(resource, element), "coding")
-    return codings[0].get("code") if codings else None
+def _status(resource: Mapping[str, Any], element: str) -> str | None:
+    """The code of a status, of several the one that FHIR has; None where there is no status."""
+    concept = concept_of(resource, element)
+    if not concept:
+        return None
+    codes = [str(coding.get("code")) for coding in listed(concept, "coding")]
+    return next((code for code in codes if code in (*VERIFICATION, *_ENDED)), "unknown")
 
 
 def _since(resource: Mapping[str, Any], context: Context) -> Moment | None:

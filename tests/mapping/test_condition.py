@@ -64,6 +64,22 @@ def test_what_is_not_confirmed_is_named(
 
 
 @pytest.mark.parametrize(
+    ("status", "confirmed"),
+    [
+        ({"text": "excluded"}, [False]),
+        ({"coding": [{"system": "urn:local", "code": "9"}]}, [False]),
+        (
+            {"coding": [{"system": "urn:local", "code": "1"}, {"system": VERIFIED, "code": "confirmed"}]},
+            [True],
+        ),
+        ({"coding": [{"system": "urn:local", "code": "1"}, {"system": VERIFIED, "code": "refuted"}]}, []),
+    ],
+)
+def test_a_status_in_words_of_its_own_confirms_nothing(status: Json, confirmed: list[bool]) -> None:
+    assert [each.confirmed for each in read(diagnosed(verificationStatus=status)).diagnoses] == confirmed
+
+
+@pytest.mark.parametrize(
     ("folder", "code", "codes"),
     [
         ("international", coded(ICD10, "C85.1"), ("C85.1",)),
