@@ -27,7 +27,8 @@ from fhir_adapter.validation.run import Path, Run
 
 __all__ = ["compile_rules", "environment", "types"]
 
-Check = Callable[[Any, Path, Run], None]
+Check = Callable[..., None]
+"""Takes a value, its path, the run, and the ``_`` sibling of a primitive where it has one."""
 
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -73,14 +74,14 @@ def compile_rules(constraints: tuple[Constraint, ...], type: str) -> Check | Non
         return None
     if not always and all(rule.best_practice for rule in wanted):
 
-        def rarely(value: Any, path: Path, run: Run) -> None:
+        def rarely(value: Any, path: Path, run: Run, beside: Any = None) -> None:
             if run.settings.best_practice:
-                _evaluate(all_rules, value, type, path, run)
+                _evaluate(all_rules, value, type, path, run, beside)
 
         return rarely
 
-    def check(value: Any, path: Path, run: Run) -> None:
-        _evaluate(all_rules if run.settings.best_practice else always, value, type, path, run)
+    def check(value: Any, path: Path, run: Run, beside: Any = None) -> None:
+        _evaluate(all_rules if run.settings.best_practice else always, value, type, path, run, beside)
 
     return check
 
@@ -98,9 +99,9 @@ class _Rule:
         return self.holds(node, surroundings)
 
 
-def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run) -> None:
+def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run, beside: Any) -> None:
     surroundings = environment(run)
-    node = types().node(value) if type == "Resource" else Node(value, types().type(type))
+    node = types().node(value) if type == "Resource" else Node(value, types().type(type), beside)
     for rule in rules:
         try:
             if rule.holds(node, surroundings):

@@ -334,11 +334,11 @@ def _of_type(by_type: dict[str, Check]) -> ItemCheck:
     return on_item
 
 
-def _of_node(by_type: dict[str, Check]) -> ItemCheck:
+def _of_node(by_type: dict[str, invariants.Check]) -> ItemCheck:
     def on_item(item: Item, run: Run) -> None:
         check = by_type.get(item.type.code)
         if check is not None:
-            check(item.value if item.value is not None else item.beside, item.path, run)
+            check(item.value, item.path, run, item.beside)
 
     return on_item
 
