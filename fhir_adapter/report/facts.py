@@ -150,6 +150,8 @@ def _span(first: date | None, last: date | None, *, over: bool = False, between:
 
 
 def _day(at: Moment) -> str:
+    if at.first == date.min:
+        return f"on or before {at.last}" if at.last < date.max else "on a day that is not known"
     return at.first.isoformat() if at.first == at.last else f"{at.first} to {at.last}"
 
 
