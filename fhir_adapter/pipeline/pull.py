@@ -418,13 +418,15 @@ def _pull_clinical(
 def _read_history(
     intake: _Intake, types: frozenset[str], following: Cursor, wanted: Callable[[Received], bool]
 ) -> None:
-    """The history in a folder. A type of which there is no resource of anybody was not exported.
+    """The history in a folder. A type of which there is neither a resource nor a file was not exported.
 
     Where a line cannot be read, no type is known to be whole that was not before.
     """
     if not types:
         return
     found, seen = intake.newest_of(types, wanted)
+    assert isinstance(intake.place, Folder)  # noqa: S101
+    seen |= {path.name.partition(".")[0] for path in intake.place.path.iterdir()}
     for type, resources in sorted(found.items()):
         cursor = following if type in seen else None
         if cursor is None and intake.workspace.cursor(intake.spec.name, type):

@@ -162,6 +162,14 @@ def test_a_type_that_was_not_exported_leaves_its_criteria_open(home: Path) -> No
     assert verdicts(scored(study_in(home)), "E6", "E5b") == [OPEN, Verdict.SATISFIED]
 
 
+def test_an_empty_file_says_that_there_is_none(home: Path) -> None:
+    """An export without anybody's vaccinations: its file has no line, and nobody has to guess."""
+    (home / "hospital" / "Immunization.ndjson").unlink()
+    assert verdicts(scored(study_in(home)), "E5d") == [OPEN]
+    (home / "hospital" / "Immunization.ndjson").write_bytes(b"")
+    assert verdicts(scored(study_in(home)), "E5d") == [Verdict.SATISFIED]
+
+
 def test_a_damaged_line_may_be_what_seems_to_be_missing(home: Path) -> None:
     with (home / "hospital" / "Encounter.ndjson").open("ab") as out:
         out.write(b'{"resourceType": "Condition", "id"\n')
