@@ -60,6 +60,20 @@ def test_what_is_missing_and_who_must_supply_it(tmp_path: Path) -> None:
     assert seventh["E3"]["answer"] == "undetermined"
 
 
+def test_an_open_criterion_is_answered_as_the_page_says(tmp_path: Path) -> None:
+    """The fourth story's form says "not sure" on 2024-06-06; day 0 is 2024-06-10."""
+    home = two_sources(tmp_path, 4)
+    command("run", home, *DAY)
+    page = (Path(__file__).parents[2] / "docs" / "eligibility.md").read_text("utf-8")
+    answer = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    answer["subject"]["reference"] = "Patient/subj-jss-04"
+    with (home.parent / "ratings" / "Observation.ndjson").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(answer) + "\n")
+    assert "rewritten: JSS-04 eligibility study" in command("run", home, *DAY).stdout
+    fourth = {each["criterion"]: each for each in _of(home, "JSS-04")["criteria"]}
+    assert (fourth["E2"]["answer"], fourth["E2"]["missing"]) == ("satisfied", [])
+
+
 def test_everybody_at_a_glance(done_once: Path) -> None:
     for arguments in (("eligibility", done_once), ("eligibility", "all", done_once)):
         rows = [row.split() for row in command(*arguments).stdout.splitlines()]

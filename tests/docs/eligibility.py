@@ -96,6 +96,11 @@ The answer names what is missing and who must supply it.
 Where a person's answer and the records contradict each other, the criterion is undetermined, and a data
 query asks to correct one of them.
 
+The latest answer on or before day 0 decides, and two different ones of one time are none. Where the people
+who rate the participants have a system of their own, the folder `international` reads the project's own
+codes:
+
+{example}
 Questions that only a person can answer, with their codes:
 
 {statements}
@@ -114,13 +119,22 @@ tests.
 """
 
 
+_EXAMPLE = """\
+```json
+{"resourceType": "Observation", "id": "answer-1", "status": "final",
+ "code": {"coding": [{"system": "https://w3id.org/fhir-adapter/CodeSystem/items", "code": "other-trial"}]},
+ "subject": {"reference": "Patient/7"}, "effectiveDateTime": "2024-06-08", "valueBoolean": false}
+```
+"""
+
+
 def page() -> str:
     """The page."""
     with (shipped.PROTOCOLS / f"{PROTOCOL}.toml").open("rb") as file:
         protocol = tomllib.load(file, parse_float=Decimal)
     rules = protocol["eligibility"]
     gates_ = " and ".join(rules[name.replace("-", "_")]["code"] for name in GATES)
-    text = _HEAD.format(gates=gates_, statements=_statements(), remarks=_remarks())
+    text = _HEAD.format(gates=gates_, example=_EXAMPLE, statements=_statements(), remarks=_remarks())
     cases = tables("cases.toml")
     for name, rule in rules.items():
         if name != "day_0":
