@@ -57,6 +57,8 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
             else "The date of the administration is not a day; say on which day it was given."
         )
         mapped.queries.append(dated(query(context, drug, QueryKind.DOSE_STATUS, text), at))
+        if ordered:
+            order(resource, drug, Span(None, None, False), _dosages(resource), {}, context, mapped)
         return mapped
     if ordered:
         if known is not DoseStatus.NOT_DONE:
@@ -71,6 +73,9 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     if amount is None and known is not DoseStatus.NOT_DONE and drug in ORDERED:
         text = "The administration states no amount; add how much was given."
         mapped.queries.append(dated(query(context, drug, QueryKind.NO_AMOUNT, text), at))
+    if amount is not None and not unit and drug in ORDERED:
+        text = "The amount of the administration has no unit; add it."
+        mapped.queries.append(dated(query(context, drug, QueryKind.NO_UNIT, text), at))
     return mapped
 
 

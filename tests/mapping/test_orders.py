@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from fractions import Fraction
 
 import pytest
 
@@ -297,20 +298,26 @@ def test_a_reason_that_nobody_knows_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "counts", "query"),
+    ("status", "days", "query"),
     [
-        ("completed", True, []),
-        ("in-progress", True, []),
-        ("stopped", True, []),
-        ("not-done", False, []),
-        ("entered-in-error", False, []),
-        ("unknown", False, [("antibacterial", QueryKind.DOSE_STATUS)]),
+        ("completed", [(date(2024, 3, 20), date(2024, 3, 22), False)], []),
+        ("in-progress", [(date(2024, 3, 20), date(2024, 3, 22), False)], []),
+        ("stopped", [(date(2024, 3, 20), date(2024, 3, 22), False)], []),
+        ("not-done", [], []),
+        ("entered-in-error", [], []),
+        ("on-hold", [(None, None, False)], [("antibacterial", QueryKind.DOSE_STATUS)]),
+        ("unknown", [(None, None, False)], [("antibacterial", QueryKind.DOSE_STATUS)]),
     ],
 )
 def test_an_administration_of_another_drug_is_an_order_of_its_day(
-    status: str, counts: bool, query: list[tuple[str, QueryKind]]
+    status: str,
+    days: list[tuple[date | None, date | None, bool]],
+    query: list[tuple[str, QueryKind]],
 ) -> None:
-    """An antibiotic that was infused was given, whether or not anybody shows its order (E5c)."""
+    """An antibiotic that was infused was given, whether or not anybody shows its order (E5c).
+
+    Where nobody knows whether it was, it stands without days, as an order does: it clears nobody.
+    """
     resource = {
         "resourceType": "MedicationAdministration",
         "id": "a1",
@@ -325,9 +332,7 @@ def test_an_administration_of_another_drug_is_an_order_of_its_day(
     assert [
         (each.drug, *span, each.parenteral, each.indication)
         for each, span in zip(mapped.orders, spans(mapped), strict=True)
-    ] == (
-        [("antibacterial", date(2024, 3, 20), date(2024, 3, 22), False, True, ("J15.9",))] if counts else []
-    )
+    ] == [("antibacterial", *each, True, ("J15.9",)) for each in days]
     assert asked(mapped) == query
 
 
@@ -344,3 +349,17 @@ def test_a_study_dose_without_an_amount_is_asked_about(dosage: Json | None) -> N
     mapped = medication_administration.read(wired(resource), {}, context("international", resource))
     assert [dose.amount for dose in mapped.doses] == [None]
     assert asked(mapped) == [("rituximab", QueryKind.NO_AMOUNT)]
+
+
+def test_an_amount_without_a_unit_is_asked_about() -> None:
+    resource = {
+        "resourceType": "MedicationAdministration",
+        "id": "a1",
+        "status": "completed",
+        "medicationCodeableConcept": coded(ATC, "L01FA01"),
+        "effectiveDateTime": "2024-04-01",
+        "dosage": {"dose": {"value": 500}},
+    }
+    mapped = medication_administration.read(wired(resource), {}, context("international", resource))
+    assert [(dose.amount, dose.unit) for dose in mapped.doses] == [(Fraction(500), "")]
+    assert asked(mapped) == [("rituximab", QueryKind.NO_UNIT)]
