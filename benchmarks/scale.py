@@ -15,24 +15,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
+from unittest.mock import patch
 
 import msgspec
 
 from benchmarks import cohort
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
+from fhir_adapter.pipeline import run as runs
 from fhir_adapter.pipeline.places import mappings
 from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Scoring
 from fhir_adapter.study import Study, study_from_text
 from fhir_adapter.trial.types import Outcome
-from fhir_adapter.workspace import WHOLE, Share, Stored, Workspace
+from fhir_adapter.workspace import WHOLE, Share, Stored, StoredOutcome, Workspace
 
 SOURCE = "hospital"
 
@@ -126,6 +129,24 @@ def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
     return outcomes, wrong + len(wanted)
 
 
+def stored(home: Path, *, check: bool = False, again: bool = False) -> tuple[int, int]:
+    """A run of the program: pulled into the workspace, scored, kept there; checked against R4, or not."""
+    study = _study(home)
+    for path in home.glob("study.sqlite*") if not again else ():
+        path.unlink()
+    steps, kept = frozenset(("pull", "score")), None if check else patch.object(runs, "checked", _unchecked)
+    with kept or nullcontext():
+        report = runs.run(study, steps, cohort.AS_OF, jobs=1)
+    wanted, wrong = _wanted(home), 0
+    for id, each in report.scored.assessments.items() if report.scored else ():
+        wrong += not _agrees(wanted.pop(id), each.outcomes)
+    return report.changed[0], wrong + len(wanted)
+
+
+def _unchecked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterable[StoredOutcome]:  # noqa: ARG001
+    return documents
+
+
 def _wanted(home: Path) -> dict[str, list[str | None]]:
     found: dict[str, list[str | None]] = json.loads((home / "expected.json").read_bytes())
     return found
@@ -142,6 +163,9 @@ WAYS: dict[str, Callable[[Path], tuple[int, int]]] = {
     "bare": bare,
     "ours": ours,
     "two": lambda home: ours(home, 2),
+    "workspace": stored,
+    "checked": lambda home: stored(home, check=True),
+    "again": lambda home: stored(home, check=True, again=True),
 }
 
 

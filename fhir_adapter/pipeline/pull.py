@@ -140,8 +140,9 @@ class _Intake:
                     Finding(self.spec.name, f"{type}/{received.id}", "meta", what, remedy)
                 )
             best[received.id] = max(age, before or age)
-        for received in filter(wanted, self.folder(type)):
-            if best.get(received.id) == _age(received):
+        for received in self.folder(type):
+            # The same content is wanted as it was before.
+            if received.id in best and best[received.id] == _age(received):
                 del best[received.id]
                 yield received
 

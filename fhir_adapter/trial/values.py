@@ -78,8 +78,9 @@ class Interval:
 
 def _order(number: Fraction, limit: Number) -> int:
     """Below, at or above 0 as ``number`` is less than, equal to or more than ``limit``; in whole numbers."""
-    numerator, denominator = limit.as_integer_ratio()
-    return number.numerator * denominator - numerator * number.denominator
+    numerator, denominator = number.as_integer_ratio()
+    limit_numerator, limit_denominator = limit.as_integer_ratio()
+    return numerator * limit_denominator - limit_numerator * denominator
 
 
 def exactly(value: Number) -> Interval:
