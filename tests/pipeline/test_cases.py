@@ -50,11 +50,12 @@ server = "{base}"
 Children = dict[str, dict[tuple[str, str], Outcome]]
 
 
-def children() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Every child's id and resources: one a case, and as many as a rate is of."""
+def children(anchor: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Every child's id and resources under an anchor: one a case, and as many as a rate is of."""
     for case in ONE_CHILD:
-        yield case["id"].lower(), resources_of(case, "international")
-    for case in RATES:
+        if protocol_of(case).anchor.default == anchor:
+            yield case["id"].lower(), resources_of(case, "international")
+    for case in RATES if anchor == "first-rituximab" else ():
         responder, other = NOT_ONE_CHILD[case["id"]]
         for number in range(case["inputs"]["n"]):
             lived = responder if number < case["inputs"]["responders"] else other
@@ -65,7 +66,7 @@ def children() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def scored(base: str, home: Path, protocol: Protocol) -> Children:
     """Run the study under a protocol; the outcomes by child, as they stand on the server."""
     home.mkdir()
-    ids = [id for id, _ in children()]
+    ids = [id for id, _ in children(protocol.anchor.default)]
     consents = {case["id"].lower(): inputs_of(case).consent for case in ONE_CHILD}
     lines = [f"{id},{id},on-study,{consents.get(id) or date(2024, 3, 1)}" for id in ids]
     (home / "participants.csv").write_text(
@@ -89,12 +90,11 @@ def scored(base: str, home: Path, protocol: Protocol) -> Children:
 def by_anchor(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Children]:
     """The children under each anchor that a case counts from; each on a server of its own."""
     home = tmp_path_factory.mktemp("cases")
-    resources = [resource for _, made in children() for resource in made]
     found = {}
     for protocol in {(wanted := protocol_of(case)).anchor.default: wanted for case in ONE_CHILD}.values():
         anchor = protocol.anchor.default
         with running_sekmet(home / f"server-{anchor}") as base:
-            generator.load(resources, base)
+            generator.load((resource for _, made in children(anchor) for resource in made), base)
             found[anchor] = scored(base, home / anchor, protocol)
     return found
 
