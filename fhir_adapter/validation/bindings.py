@@ -57,7 +57,7 @@ def in_value_set(run: Run, value_set: str, value: Any) -> Answer:
         return found.holds(None, value)
     if not isinstance(value, dict):
         return False
-    if "coding" in value:
+    if isinstance(value.get("coding"), list):
         answers = [in_value_set(run, value_set, one) for one in value["coding"] if isinstance(one, dict)]
         return True if True in answers else None if None in answers else False
     code, system = value.get("code"), value.get("system")

@@ -69,7 +69,8 @@ def _compile(name: str) -> Check:
             field = _field(described.kind, element, type, key)
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
             if type.code in FORMS:
-                fields[f"_{key}"] = _sibling(element, type, key)
+                sibling = _sibling(element, type, key)
+                fields[f"_{key}"] = _only_one(element.name, key, keys, sibling) if len(keys) > 1 else sibling
                 if key == "id" and described.kind == "resource":
                     fields["_id"] = _plain_id(fields["_id"])
         if element.least:
