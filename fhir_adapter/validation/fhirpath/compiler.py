@@ -32,7 +32,7 @@ from fhir_adapter.validation.fhirpath.functions import (
     union,
 )
 from fhir_adapter.validation.fhirpath.model import Model, Node
-from fhir_adapter.validation.fhirpath.navigation import Many
+from fhir_adapter.validation.fhirpath.navigation import NOTHING
 from fhir_adapter.validation.fhirpath.syntax import (
     Binary,
     Call,
@@ -152,15 +152,11 @@ def _is_constant(part: Syntax) -> bool:
 
 
 def _focus(this: Any, _env: Environment) -> list[Any]:
-    return this.items if type(this) is Many else [this]
+    return [] if this is NOTHING else [this]
 
 
 def _focus_one(this: Any, _env: Environment) -> Any:
-    if type(this) is not Many:
-        return value_of(this)
-    if len(this.items) > 1:
-        raise CannotEvaluate("there are several items where one is wanted")
-    return value_of(this.items[0]) if this.items else None
+    return None if this is NOTHING else value_of(this)
 
 
 class Compiler:
@@ -412,19 +408,17 @@ def _from_focus(names: list[str]) -> Code:
         return _steps(begin, names[1:]) if names[1:] else Code(begin)
     if names[1:]:
         return _steps(_from_focus(names[:1]).items, names[1:])
-    child, below = navigation.child, navigation.below
+    child = navigation.child
     has_child, count_child = navigation.has_child, navigation.count_child
 
     def items(this: Any, _env: Environment) -> list[Any]:
-        if type(this) is Node:
-            return child(this, first)
-        return below(this.items, first) if type(this) is Many else []
+        return child(this, first) if type(this) is Node else []
 
-    def some(this: Any, env: Environment) -> bool:
-        return has_child(this, first) if type(this) is Node else bool(items(this, env))
+    def some(this: Any, _env: Environment) -> bool:
+        return has_child(this, first) if type(this) is Node else False
 
-    def count(this: Any, env: Environment) -> int:
-        return count_child(this, first) if type(this) is Node else len(items(this, env))
+    def count(this: Any, _env: Environment) -> int:
+        return count_child(this, first) if type(this) is Node else 0
 
     return Code(items, some=some, count=count)
 
@@ -630,29 +624,39 @@ def _subtract(left: Any, right: Any) -> Any:
 
 def _sum(left: Quantity, right: Quantity, sign: int) -> Quantity | None:
     (a, unit), (b, other) = left.measured(), right.measured()
-    if left.unit == right.unit:
-        return Quantity(left.value + sign * right.value, left.unit, left.calendar)
-    return Quantity(a + sign * b, unit) if unit == other else None
+    if unit != other:
+        return None
+    # In the unit of the left: what one of it measures is the factor back.
+    one, _ = Quantity(Decimal(1), left.unit, left.calendar).measured()
+    return Quantity((a + sign * b) / one, left.unit, left.calendar)
 
 
 def _multiply(left: Any, right: Any) -> Any:
     if type(left) is Quantity or type(right) is Quantity:
         quantity, factor = (left, right) if type(left) is Quantity else (right, left)
         if type(factor) is Quantity:
-            if "1" not in (quantity.unit, factor.unit):
-                raise CannotEvaluate("two quantities with units cannot be multiplied here")
-            unit = factor.unit if quantity.unit == "1" else quantity.unit
-            return Quantity(quantity.value * factor.value, unit, quantity.calendar or factor.calendar)
+            return Quantity(quantity.value * factor.value, _combined(quantity, ".", factor))
         return Quantity(quantity.value * _numbers(factor, factor)[0], quantity.unit, quantity.calendar)
     first, second = _numbers(left, right)
     return first * second
+
+
+def _combined(left: Quantity, sign: str, right: Quantity) -> str:
+    """The unit of a product or a ratio, in UCUM's notation."""
+    if left.calendar or right.calendar:
+        raise CannotEvaluate("a calendar duration cannot be part of a unit")
+    return f"({left.unit}){sign}({right.unit})"
 
 
 def _divide(left: Any, right: Any) -> Any:
     if type(left) is Quantity:
         if type(right) is Quantity:
             (a, unit), (b, other) = left.measured(), right.measured()
-            return Quantity(a / b, "1") if unit == other and b else None
+            if not b:
+                return None
+            if unit == other:
+                return Quantity(a / b, "1")
+            return Quantity(left.value / right.value, _combined(left, "/", right))
         return Quantity(left.value / right, left.unit, left.calendar) if _numbers(right, right)[0] else None
     first, second = _numbers(left, right)
     return Decimal(first) / Decimal(second) if second else None
@@ -887,7 +891,9 @@ def _iif(compiler: Compiler, part: Call, target: Code) -> Code:
     def items(this: Any, env: Environment) -> list[Any]:
         if has_target:
             found = items_of(this, env)
-            this = found[0] if len(found) == 1 else Many(found)
+            if len(found) > 1:
+                raise CannotEvaluate("iif() wants one item, and there are several")
+            this = found[0] if found else NOTHING
         return then(this, env) if holds(this, env) else otherwise(this, env)
 
     return Code(items)

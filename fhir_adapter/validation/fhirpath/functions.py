@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from fhir_adapter.validation.fhirpath.errors import CannotEvaluate
@@ -111,6 +111,8 @@ _GROUP: Final = re.compile(r"\$(?:([0-9])|\{([A-Za-z]\w*)\})")
 
 
 def _replace_matches(text: str, expression: Any, by: Any) -> str:
+    if expression == "":
+        return text
     # Groups are $1 and ${name} in the specification, \1 and \g<name> in Python.
     substitute = _GROUP.sub(lambda found: rf"\g<{found[1] or found[2]}>", _text(by).replace("\\", r"\\"))
     try:
@@ -163,7 +165,10 @@ def _root(value: Any) -> Decimal | None:
 
 def _log(value: Any, base: Any) -> Decimal | None:
     number, of = Decimal(_number(value)), Decimal(_number(base))
-    return number.ln() / of.ln() if number > 0 and of > 0 and of != 1 else None
+    if number <= 0 or of <= 0 or of == 1:
+        return None
+    # Of a ratio of two rounded logarithms the last digits are noise: log(8, 2) is 3.
+    return Context(prec=20).create_decimal(number.ln() / of.ln())
 
 
 def _ln(value: Any) -> Decimal | None:

@@ -6,20 +6,24 @@ https://hl7.org/fhir/R4/fhirpath.html, https://hl7.org/fhir/R4/json.html#primiti
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from fhir_adapter.validation.fhirpath.model import Element, Node, Type
 
-__all__ = ["Many", "all_children", "below", "child", "count_child", "count_children", "descend", "has_child"]
+__all__ = [
+    "NOTHING",
+    "all_children",
+    "below",
+    "child",
+    "count_child",
+    "count_children",
+    "descend",
+    "has_child",
+]
 
 
-class Many:
-    """A focus of several items, or of none: what ``iif`` hands to its arguments."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: list[Any]) -> None:
-        self.items = items
+NOTHING: Final = object()
+"""A focus that is empty: what ``iif`` hands to its arguments when it is called on nothing."""
 
 
 def child(node: Node, name: str) -> list[Node]:

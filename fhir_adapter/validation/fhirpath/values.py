@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from fhir_adapter.validation.fhirpath.errors import CannotEvaluate
 from fhir_adapter.validation.fhirpath.model import Node
+from fhir_adapter.validation.ucum import canonical
 
 __all__ = [
     "CALENDAR", "Quantity", "Temporal", "compare", "equal", "equivalent", "key", "last_day", "parse_temporal",
@@ -31,15 +32,17 @@ CALENDAR: Final = {
 
 UCUM: Final = "http://unitsofmeasure.org"
 
-# Durations of a fixed length, in milliseconds, and those that hang on the calendar, in months. UCUM's a and
-# mo are of a fixed length too, but not of the calendar's: neither is compared with a calendar duration.
-_LENGTHS: Final[dict[str, tuple[str, int]]] = {
-    "millisecond": ("ms", 1), "second": ("ms", 1000), "minute": ("ms", 60_000), "hour": ("ms", 3_600_000),
-    "day": ("ms", 86_400_000), "week": ("ms", 604_800_000),
-    "ms": ("ms", 1), "s": ("ms", 1000), "min": ("ms", 60_000), "h": ("ms", 3_600_000),
-    "d": ("ms", 86_400_000), "wk": ("ms", 604_800_000),
-    "month": ("month", 1), "year": ("month", 12), "mo": ("mo", 1), "a": ("mo", 12),
+# Calendar durations of a fixed length, in seconds; years and months hang on the calendar.
+_SECONDS: Final = {
+    "millisecond": Decimal("0.001"), "second": Decimal(1), "minute": Decimal(60), "hour": Decimal(3600),
+    "day": Decimal(86_400), "week": Decimal(604_800),
 }  # fmt: skip
+_MONTHS: Final = {"month": Decimal(1), "year": Decimal(12)}
+# UCUM's units of a fixed length for which a calendar has a word; a and mo are equivalent to words, not equal.
+_WORDS: Final = {
+    "ms": "millisecond", "s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "week",
+}  # fmt: skip
+_ALIKE: Final = {"mo": "month", "a": "year"}
 
 _TEMPORAL: Final = re.compile(
     r"(?:(?P<y>[0-9]{4})(?:-(?P<mo>[0-9]{2})(?:-(?P<d>[0-9]{2}))?)?)?"
@@ -109,7 +112,7 @@ def shifted(moment: Temporal, amount: Decimal, unit: str) -> Temporal | None:
     §Date/Time Arithmetic: parts of a unit are dropped; what is finer than the moment counts as far as it
     makes whole units of the moment's precision. Raises ``CannotEvaluate`` for a unit that is no duration.
     """
-    named = {"s": "second", "ms": "millisecond"}.get(unit, unit)
+    named = _WORDS.get(unit, CALENDAR.get(unit, unit))
     if named not in CALENDAR:
         raise CannotEvaluate("to a date or time only a calendar duration can be added")
     try:
@@ -130,7 +133,7 @@ def _shift(moment: Temporal, amount: Decimal, unit: str) -> Temporal:
         amount = Decimal(int(amount))
     if unit not in ("year", "month") and count < 3:
         # To a year or a month: whole ones only, of 365 and 30 days.
-        days = int(amount * _LENGTHS[unit][1] / 86_400_000)
+        days = int(amount * _SECONDS[unit] / 86_400)
         amount, unit = (
             (Decimal(int(days / 365)), "year") if count == 1 else (Decimal(int(days / 30)), "month")
         )
@@ -144,16 +147,16 @@ def _shift(moment: Temporal, amount: Decimal, unit: str) -> Temporal:
         moved = datetime.datetime(year, month, day, hour, minute)
     else:
         moved = datetime.datetime(year, month, day, hour, minute)
-        milliseconds = amount * _LENGTHS[unit][1]
+        seconds = amount * _SECONDS[unit]
         if count == 3:
-            milliseconds -= milliseconds % 86_400_000 if milliseconds >= 0 else -(-milliseconds % 86_400_000)
-        whole = second * 1000 + milliseconds
-        minutes, rest = divmod(whole, 60_000)
+            # Python's remainder of Decimals has the sign of the dividend: only whole days are left.
+            seconds -= seconds % 86_400
+        minutes, rest = divmod(second + seconds, 60)
         if rest < 0:
-            minutes, rest = minutes - 1, rest + 60_000
+            minutes, rest = minutes - 1, rest + 60
         moved += datetime.timedelta(minutes=int(minutes))
-        digits = max(_digits(Decimal(full[5])), _digits((rest / 1000).normalize()))
-        second = (rest / 1000).quantize(Decimal(1).scaleb(-digits))
+        digits = max(_digits(Decimal(full[5])), _digits(rest.normalize()))
+        second = rest.quantize(Decimal(1).scaleb(-digits))
     parts: list[Decimal | int] = [moved.year, moved.month, moved.day, moved.hour, moved.minute, second]
     kept = tuple(parts[3 if is_time else 0 : count])
     return temporal(moment.kind, kept, moment.offset)
@@ -196,12 +199,15 @@ class Quantity:
     unit: str
     calendar: bool = False
 
-    def measured(self) -> tuple[Decimal, str]:
-        """The number in a unit in which it can be compared, and that unit."""
-        kind, factor = _LENGTHS.get(self.unit, (self.unit, 1))
-        if kind == "ms" and self.calendar != (self.unit in CALENDAR):
-            return self.value, self.unit
-        return self.value * factor, kind
+    def measured(self) -> tuple[Decimal, object]:
+        """The number in base units, and these; in its own unit where that is none of UCUM."""
+        word = CALENDAR.get(self.unit, "")
+        if word in _MONTHS:
+            return self.value * _MONTHS[word], "month"
+        if word:
+            return self.value * _SECONDS[word], (("s", 1),)
+        base = canonical(self.unit)
+        return (self.value, self.unit) if base is None else (self.value * base[0], base[1])
 
 
 def value_of(item: Any) -> Any:
@@ -244,6 +250,8 @@ def equal(left: Any, right: Any) -> bool | None:
     kind = type(left)
     if kind is type(right):
         if kind is Temporal:
+            if (left.kind == "Time") != (right.kind == "Time"):
+                return False
             order = _temporal_order(left, right)
             return None if order is None else order == 0
         if kind is Quantity:
@@ -325,16 +333,34 @@ def equivalent(left: Any, right: Any) -> bool:
     if type(left) is Temporal and type(right) is Temporal:
         return len(left.parts) == len(right.parts) and _temporal_order(left, right) == 0
     if type(left) is Quantity and type(right) is Quantity:
-        (a, unit), (b, other) = left.measured(), right.measured()
-        alike = {"month": "mo"}
-        return alike.get(unit, unit) == alike.get(other, other) and _rounded_alike(a, b)
+        return _quantities_alike(left, right)
     if type(left) is Node and type(right) is Node and type(left.value) is dict:
         return bool(_folded(left.value) == _folded(right.value))
     return bool(equal(left, right))
 
 
-def _rounded_alike(left: Decimal, right: Decimal) -> bool:
-    places = min(_digits(left.normalize()), _digits(right.normalize()))
+def _quantities_alike(left: Quantity, right: Quantity) -> bool:
+    if left.calendar != right.calendar:
+        left, right = (
+            Quantity(one.value, _ALIKE.get(one.unit, one.unit), calendar=True) for one in (left, right)
+        )
+    if left.measured()[1] != right.measured()[1]:
+        return False
+    # To the precision of the less precise, in its own unit: 4 g is 4040 mg.
+    coarse, fine = (left, right) if _step(left) >= _step(right) else (right, left)
+    factor = Quantity(Decimal(1), coarse.unit, coarse.calendar).measured()[0]
+    return _rounded_alike(coarse.value, fine.measured()[0] / factor, _digits(coarse.value))
+
+
+def _step(quantity: Quantity) -> Decimal:
+    """What one more in the last digit of a quantity measures in base units."""
+    last = Decimal(1).scaleb(-_digits(quantity.value))
+    return Quantity(last, quantity.unit, quantity.calendar).measured()[0]
+
+
+def _rounded_alike(left: Decimal, right: Decimal, places: int | None = None) -> bool:
+    if places is None:
+        places = min(_digits(left.normalize()), _digits(right.normalize()))
     unit = Decimal(1).scaleb(-places)
     try:
         return left.quantize(unit) == right.quantize(unit)
