@@ -88,7 +88,7 @@ def biologics(record: Record, rule: BiologicsRule, days: Days) -> Answer:
         if dose.given and dose.drug in kinds and dose.day <= end
     ]
     judged += [
-        (order, _treated(order, rule, start, end))
+        (order, all_of((_treated(order, rule, start, end), order.certain or None)))
         for order in record.orders
         if order.drug in kinds and not _of_the_study(order, rule, days)
     ]

@@ -17,6 +17,7 @@ from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Span
 from fhir_adapter.mapping.value import is_number
 from fhir_adapter.trial.drugs import ORDERED
+from fhir_adapter.trial.history import Order
 from fhir_adapter.trial.types import Dose, DoseStatus, QueryKind
 from fhir_adapter.trial.values import Moment
 
@@ -46,7 +47,9 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     except when.NoDate as fault:
         kind = QueryKind.NO_TIME_ZONE if isinstance(fault, when.NoTimeZone) else QueryKind.NO_DATE
         mapped.queries.append(query(context, drug, kind, "The administration has no date that can be read."))
-        if ordered and str(status) in _STATUSES and status != "not-done":
+        if not ordered and status != "not-done":
+            _unclear(drug, None, context, mapped)
+        elif str(status) in _STATUSES and status != "not-done":
             order(resource, drug, Span(None, None, True), _dosages(resource), {}, context, mapped)
         return mapped
     known = _STATUSES.get(str(status))
@@ -59,6 +62,8 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
         mapped.queries.append(dated(query(context, drug, QueryKind.DOSE_STATUS, text), at))
         if ordered:
             order(resource, drug, Span(None, None, False), _dosages(resource), {}, context, mapped)
+        elif status != "not-done":
+            _unclear(drug, at, context, mapped)
         return mapped
     if ordered:
         if known is not DoseStatus.NOT_DONE:
@@ -77,6 +82,15 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
         text = "The amount of the administration has no unit; add it."
         mapped.queries.append(dated(query(context, drug, QueryKind.NO_UNIT, text), at))
     return mapped
+
+
+def _unclear(drug: str, at: Moment | None, context: Context, mapped: Mapped) -> None:
+    """A study drug that is no dose yet may have been given before the study (dossier §8 E1)."""
+    if drug in ORDERED:
+        first, last = (at.first, at.last) if at else (None, None)
+        mapped.orders.append(
+            Order(context.subject, drug, first, last, None, (), (context.origin,), certain=False)
+        )
 
 
 def _days(resource: Mapping[str, Any], at: Moment) -> Span:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.trial.history import Statement
 from fhir_adapter.trial.items import ITEMS, Item, Kind
-from fhir_adapter.trial.types import Measurement
+from fhir_adapter.trial.types import Measurement, Problem
 
 STATED: Mapping[str, Item] = {
     code: Item(code, question, Kind.FINDING) for code, (question, _) in STATEMENTS.items()
@@ -22,8 +22,8 @@ ASKED: Mapping[str, Item] = {**ITEMS, **STATED}
 
 
 def statement(measurement: Measurement) -> Statement | None:
-    """What was said; None where the answer cannot be read, or there is none."""
-    if not measurement.usable:
+    """What was said, open where it cannot be read (§14.19); None where the source says that there is none."""
+    if measurement.problem is Problem.ABSENT:
         return None
     return Statement(
         measurement.subject, measurement.item, measurement.found, measurement.at, measurement.origins

@@ -112,7 +112,8 @@ def _history(piece: History) -> tuple[str, str, str, str]:
             way = {True: "into vein or muscle", False: "not into vein or muscle", None: "route not known"}
             why = f", for {' '.join(piece.indication)}" if piece.indication else ""
             span = _span(piece.first, piece.last, over=piece.over)
-            return "order", _drug(piece.drug), span, way[piece.parenteral] + why
+            sure = "" if piece.certain else ", not known whether it was given"
+            return "order", _drug(piece.drug), span, way[piece.parenteral] + why + sure
         case Stay():
             why = _truth(piece.infection, "for an infection", "not for an infection", "reason not known")
             return "stay", "Stay in hospital", _span(piece.first, piece.last, over=piece.over), why

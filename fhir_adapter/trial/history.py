@@ -41,10 +41,11 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A drug that was ordered, stated or taken, other than a study dose.
+    """A drug that was ordered, stated or taken, other than a study dose that is clear.
 
     ``drug`` is a code of ``trial.drugs``; ``parenteral`` says whether it went into vein or muscle (None
-    where the route is not known); ``indication`` are ICD-10 codes of what it was given for.
+    where the route is not known); ``indication`` are ICD-10 codes of what it was given for. Where it is not
+    ``certain``, nobody knows whether, or on which of the days, it was given.
     """
 
     subject: str
@@ -55,6 +56,7 @@ class Order:
     indication: tuple[str, ...]
     origins: tuple[Origin, ...]
     over: bool = False
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

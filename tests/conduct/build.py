@@ -172,7 +172,8 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         route = True if "parenteral" in words else False if "oral" in words else None
         codes = tuple(words[words.index("for") + 1 :]) if "for" in words else ()
         by = (origin(line, "MedicationRequest"),)
-        return Order(CHILD, words[0], *span(words[1]), route, codes, by, words[1].endswith("?"))
+        certain = "uncertain" not in words
+        return Order(CHILD, words[0], *span(words[1]), route, codes, by, words[1].endswith("?"), certain)
     if kind == "stay":
         by = (origin(line, "Encounter"),)
         return Stay(CHILD, *span(words[0]), WORDS[words[1]], by, words[0].endswith("?"))

@@ -174,3 +174,24 @@ def test_a_missed_dose_keeps_its_reason(reason: list[Json], said: str) -> None:
     """§13."""
     (dose,) = read(given(status="not-done", statusReason=reason)).doses
     assert (dose.given, dose.reason) == (False, said)
+
+
+@pytest.mark.parametrize(
+    ("sent", "first", "last"),
+    [
+        ({"status": "unknown"}, date(2024, 4, 1), date(2024, 4, 1)),
+        ({"status": "on-hold"}, date(2024, 4, 1), date(2024, 4, 1)),
+        ({"effectiveDateTime": "2024-01"}, date(2024, 1, 1), date(2024, 1, 31)),
+        ({"effectiveDateTime": "2023"}, date(2023, 1, 1), date(2023, 12, 31)),
+        ({"effectiveDateTime": None}, None, None),
+    ],
+)
+def test_a_study_drug_of_which_it_is_not_clear_when_it_was_given_clears_nobody(
+    sent: Json, first: date | None, last: date | None
+) -> None:
+    """§8 E1: it is no dose that counts, and it may have been given before the study."""
+    mapped = read(given(**sent))
+    assert mapped.doses == []
+    assert [(each.drug, each.first, each.last, each.certain) for each in mapped.orders] == [
+        ("rituximab", first, last, False)
+    ]

@@ -36,14 +36,15 @@ DAY = date(2024, 4, 1)
         ({"valueString": "Yes"}, [True], []),
         ({"valueString": "no"}, [False], []),
         ({"valueString": "unsure"}, [None], []),
-        ({"valueString": "perhaps later"}, [], [QueryKind.UNREADABLE]),
-        ({"valueInteger": 1}, [], [QueryKind.UNREADABLE]),
+        ({"valueString": "perhaps later"}, [None], [QueryKind.UNREADABLE]),
+        ({"valueInteger": 1}, [None], [QueryKind.UNREADABLE]),
         ({"dataAbsentReason": coded("urn:x", "unknown")}, [], []),
     ],
 )
 def test_a_physician_answers_by_an_observation(
     value: Json, answer: list[bool | None], query: list[QueryKind]
 ) -> None:
+    """§14.19: an answer that cannot be read is not replaced by an earlier one."""
     resource = observed("high-infection-risk", value)
     mapped = observation.read(wired(resource), context("international", resource))
     assert answers(mapped) == [("high-infection-risk", each, DAY) for each in answer]
@@ -194,11 +195,11 @@ POSITIVE = {"conclusionCode": [coded(SCT, "10828004")]}
         ({**POSITIVE, "status": "partial"}, [], [QueryKind.NOT_FINAL]),
         ({**POSITIVE, "status": "cancelled"}, [], []),
         ({**POSITIVE, "status": "entered-in-error"}, [], []),
-        ({"conclusion": "Ducts of irregular calibre."}, [], [QueryKind.UNREADABLE]),
+        ({"conclusion": "Ducts of irregular calibre."}, [None], [QueryKind.UNREADABLE]),
         ({}, [], []),
     ],
 )
-def test_the_conclusion_of_a_report(more: Json, answer: list[bool], query: list[QueryKind]) -> None:
+def test_the_conclusion_of_a_report(more: Json, answer: list[bool | None], query: list[QueryKind]) -> None:
     """§8.1 V and the oral item of 1999. A report without a conclusion says nothing by itself."""
     resource = reported(**more)
     mapped = diagnostic_report.read(wired(resource), context("international", resource))
