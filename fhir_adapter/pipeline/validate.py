@@ -107,7 +107,7 @@ def definitions(packages: tuple[Path, ...]) -> Definitions:
                 found.add(resource)
         except BrokenPackage as fault:
             raise FileFault(
-                f"no FHIR package can be read from it: {fault}.",
+                f"no FHIR package can be read: {fault}.",
                 where=str(package),
                 remedy="A package is a folder of JSON files or a .tgz with a folder `package` in it.",
             ) from None

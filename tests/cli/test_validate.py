@@ -207,7 +207,9 @@ def test_a_profile_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_broken_package_is_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     result = run("--package", put(tmp_path, name, content), put(tmp_path, "p.json", GOOD))
     assert result.exit_code == 3
-    assert f"{tmp_path / name}: no FHIR package can be read from it" in result.stderr
+    assert f"{tmp_path / name}: no FHIR package can be read" in result.stderr
+    assert "it is no archive, or damaged" in result.stderr
+    assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
 
 

@@ -95,8 +95,8 @@ class Definitions:
             if found is not None:
                 made = self._compact.get(id(found))
                 if made is None:
-                    made = self._compact[id(found)] = compact(dict(found)) or {}
-                return made
+                    made = self._compact[id(found)] = _compacted(kind, found)
+                return made or None
         url, _, version = canonical.partition("|")
         shipped = core(kind, url)
         if shipped is None or (
@@ -122,6 +122,14 @@ class Definitions:
     def cache(self, name: str) -> dict[Any, Any]:
         """A place where a module keeps what it made of these definitions; emptied when one is added."""
         return self.caches.setdefault(name, {})
+
+
+def _compacted(kind: str, found: Mapping[str, Any]) -> Resource:
+    """A definition compact; one that has not the form of its type says so if it is a profile, or is not known."""
+    try:
+        return compact(dict(found)) or {}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {"url": found.get("url"), "broken": True} if kind == "StructureDefinition" else {}
 
 
 def _fits(asked: str, version: object) -> bool:
@@ -165,4 +173,9 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
                     if reader is not None:
                         yield f"{path}:{member.name}", reader.read()
     except (OSError, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as fault:
-        raise BrokenPackage(f"{path}: cannot be read ({fault})") from None
+        why = (
+            fault.strerror
+            if isinstance(fault, OSError) and fault.strerror
+            else "it is no archive, or damaged"
+        )
+        raise BrokenPackage(f"{path}: cannot be read ({why})") from None
