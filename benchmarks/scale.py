@@ -1,9 +1,9 @@
 """Ten thousand participants, from a folder to their outcomes.
 
-    python -m benchmarks.scale [--participants 10000] [--files 4]
+    python -m benchmarks.scale [--participants 10000] [--files 4] [--home FOLDER]
 
-Each way is a process of its own, so that its peak memory is its own too; the times are CPU times. The
-results of every participant are compared with those by plain arithmetic (``cohort.expected``).
+Each way is a process of its own, so that its peak memory is its own too. The results of every participant
+are compared with those by plain arithmetic (``cohort.expected``).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
 def stored(home: Path, *, check: bool = False, again: bool = False) -> tuple[int, int]:
     """A run of the program: pulled into the workspace, scored, kept there; checked against R4, or not."""
     study = _study(home)
-    for path in home.glob("study.sqlite*") if not again else ():
+    for path in [] if again else home.glob("study.sqlite*"):
         path.unlink()
     steps, kept = frozenset(("pull", "score")), None if check else patch.object(runs, "checked", _unchecked)
     with kept or nullcontext():
@@ -160,21 +160,25 @@ def _agrees(wanted: list[str | None], outcomes: Iterable[Outcome]) -> bool:
 
 
 WAYS: dict[str, Callable[[Path], tuple[int, int]]] = {
-    "bare": bare,
+    "msgspec, bare decode": bare,
     "ours": ours,
-    "two": lambda home: ours(home, 2),
-    "workspace": stored,
-    "checked": lambda home: stored(home, check=True),
-    "again": lambda home: stored(home, check=True, again=True),
+    "ours, two processes": lambda home: ours(home, 2),
+    "with the workspace": stored,
+    "and checked as FHIR": lambda home: stored(home, check=True),
+    "again, nothing new": lambda home: stored(home, check=True, again=True),
 }
+FEW = ("msgspec, bare decode", "ours", "ours, two processes", "with the workspace")
+"""What is measured of many participants; the others of a tenth of them."""
 
 
 def measure(way: str, home: Path) -> Taken:
-    """Take one way in this process."""
+    """Take one way in this process; the processes that it starts count."""
     cpu, wall = time.process_time(), time.perf_counter()
     outcomes, wrong = WAYS[way](home)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Taken(time.process_time() - cpu, time.perf_counter() - wall, used, outcomes, wrong)
+    wall = time.perf_counter() - wall
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = time.process_time() - cpu + others.ru_utime + others.ru_stime
+    return Taken(cpu, wall, max(own.ru_maxrss, others.ru_maxrss) / 1024, outcomes, wrong)
 
 
 def generate(home: Path, participants: int, files: int) -> None:
@@ -191,25 +195,54 @@ def generate(home: Path, participants: int, files: int) -> None:
     (home / "expected.json").write_text(json.dumps(plain))
 
 
+def taken(home: Path, way: str) -> Taken:
+    """Take one way in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scale", "--home", str(home), "--way", way]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Taken(**json.loads(answer.stdout))
+
+
+def table(home: Path, participants: int, files: int, ways: Iterable[str]) -> dict[str, Taken]:
+    """Measure the ways over so many participants, and print a line for each."""
+    if not (home / "expected.json").exists():
+        generate(home, participants, files)
+    size = sum(path.stat().st_size for path in (home / SOURCE).iterdir())
+    count = participants * cohort.OBSERVATIONS
+    print(f"\n{participants:,} participants, {count:,} Observations, {size / 1e6:,.0f} MB")
+    print(f"{'':22}{'CPU s':>8}{'x bare':>8}{'Obs./s':>9}{'wall s':>8}{'MB':>6}{'outcomes':>10}{'wrong':>7}")
+    found: dict[str, Taken] = {}
+    for way in ways:
+        each = found[way] = taken(home, way)
+        ratio = each.cpu / found[FEW[0]].cpu
+        print(
+            f"{way:22}{each.cpu:8.1f}{ratio:8.1f}{count / each.cpu:9,.0f}{each.wall:8.1f}{each.memory:6,.0f}"
+            f"{each.outcomes:10,}{each.wrong:7}",
+            flush=True,
+        )
+    return found
+
+
 def main() -> None:
-    """Measure, and print a table with the ratios."""
-    parser = argparse.ArgumentParser(description="Ten thousand participants.")
+    """Measure, and print tables and ratios."""
+    parser = argparse.ArgumentParser(description="Many participants, from a folder to their outcomes.")
     parser.add_argument("--participants", type=int, default=10_000)
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--home", type=Path, help="Where the exports stand, or are written.")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.way:
         print(json.dumps(asdict(measure(asked.way, asked.home))))
         return
+    many, few = asked.participants, asked.participants // 10
     with tempfile.TemporaryDirectory() as name:
         home = asked.home or Path(name)
-        if not (home / "expected.json").exists():
-            generate(home, asked.participants, asked.files)
-        for way in WAYS:
-            command = [sys.executable, "-m", "benchmarks.scale", "--way", way, "--home", str(home)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True)
-            print(way, answer.stdout.strip())
+        small = table(home / str(few), few, asked.files, WAYS)
+        large = table(home / str(many), many, asked.files, FEW)
+    ours_, two = large["ours"], large["ours, two processes"]
+    print(f"\nten times the participants: {ours_.cpu / small['ours'].cpu:.1f} x the CPU time")
+    print(f"two processes: {ours_.wall / two.wall:.2f} x as fast, by wall clock")
+    wrong = sum(each.wrong for each in (*small.values(), *large.values()))
+    print(f"participants whose results are not those by plain arithmetic: {wrong}")
 
 
 if __name__ == "__main__":

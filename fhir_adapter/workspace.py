@@ -21,6 +21,7 @@ import msgspec
 
 from fhir_adapter.errors import Finding, WorkspaceError
 from fhir_adapter.trial.types import Origin, Query, QueryKind
+from fhir_adapter.trial.values import Portable
 
 MIGRATIONS = (
     """
@@ -86,7 +87,7 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredOutcome:
+class StoredOutcome(Portable):
     """One outcome as it was last computed: its Observation in bytes, and the origins for its Provenance.
 
     ``invalid`` is what is wrong with it as FHIR; such an outcome is kept, shown, and never sent.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from fhir_adapter.trial.values import Interval, Moment, Truth
+from fhir_adapter.trial.values import Interval, Moment, Portable, Truth
 
 if TYPE_CHECKING:
     from fhir_adapter.trial.history import History
@@ -159,7 +159,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class Component(Portable):
     """A part, an intermediate answer or an alternative reading of an outcome.
 
     Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
@@ -188,7 +188,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Portable):
     """A computed result of one participant at one visit, with everything that it rests on.
 
     ``number``, ``result`` (a code of a response) or ``day`` is the value; where all are None, ``reason`` is a

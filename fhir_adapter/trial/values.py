@@ -20,8 +20,17 @@ Truth = bool | None
 Number = Fraction | Decimal | int
 
 
+class Portable:
+    """A dataclass with slots that travels to another process as its fields, which is quicker than by name."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), tuple([getattr(self, name) for name in self.__slots__])
+
+
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Portable):
     """The exact rational numbers between ``low`` and ``high``.
 
     None is no limit; ``low_open``/``high_open`` say that the limit itself is excluded.
