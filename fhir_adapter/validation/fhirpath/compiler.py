@@ -199,7 +199,7 @@ class Compiler:
                 return self._polarity(sign, self.code(operand))
             case OfType(operator, operand, name):
                 inner = self.code(operand)
-                return self._is(inner, name) if operator == "is" else self._as(inner, name)
+                return self.is_type(inner, name) if operator == "is" else self.as_type(inner, name)
             case Binary(operator, left, right):
                 return OPERATORS[operator](self.code(left), self.code(right))
         raise AssertionError(part)
@@ -317,7 +317,8 @@ class Compiler:
 
     # --- Types ---
 
-    def _is(self, operand: Code, name: str) -> Code:
+    def is_type(self, operand: Code, name: str) -> Code:
+        """``operand is name``."""
         fits = _fits(name, exact=False)
         items_of = operand.items
 
@@ -331,7 +332,8 @@ class Compiler:
 
         return Code.of_truth(truth)
 
-    def _as(self, operand: Code, name: str) -> Code:
+    def as_type(self, operand: Code, name: str) -> Code:
+        """``operand as name``, and ``ofType``."""
         # R4's own dom-3 says descendants().as(canonical): several items are sorted out, and are no error.
         fits = _fits(name, exact=True)
         items_of = operand.items
@@ -905,11 +907,11 @@ def _trace(_compiler: Compiler, _part: Call, target: Code) -> Code:
 
 
 def _of_type(compiler: Compiler, part: Call, target: Code) -> Code:
-    return compiler._as(target, compiler.type_name(part))
+    return compiler.as_type(target, compiler.type_name(part))
 
 
 def _is_type(compiler: Compiler, part: Call, target: Code) -> Code:
-    return compiler._is(target, compiler.type_name(part))
+    return compiler.is_type(target, compiler.type_name(part))
 
 
 def _has_value(_compiler: Compiler, part: Call, target: Code) -> Code:
