@@ -1,4 +1,4 @@
-"""What the benchmark of validation measures: resources in which there is nothing to find, and whole processes."""
+"""What the benchmark of validation measures: resources with nothing to find, and whole processes."""
 
 from __future__ import annotations
 
