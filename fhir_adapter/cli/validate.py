@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -106,6 +107,7 @@ def command(
     unreadable: dict[str, str] = {}
     code = DONE
     with progress() as doing:
+        doing("validating")
         for looked in look_at(files_in(files), Checks(packages, profiles, severity), jobs, doing):
             if looked.unreadable:
                 unreadable[looked.file] = looked.unreadable
@@ -121,5 +123,7 @@ def command(
     return code
 
 
-def _echo(text: Any) -> None:
-    click.echo(text)
+def _echo(text: str) -> None:
+    # On a terminal the line with the progress may stand where this one goes.
+    on_screen = sys.stdout.isatty() and sys.stderr.isatty()
+    click.echo(f"\r\x1b[2K{text}" if on_screen else text)
