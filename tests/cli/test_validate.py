@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -478,3 +479,21 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert b":1:41: Patient/p2" in ended.stdout
+
+
+def test_on_a_terminal_findings_stand_on_lines_of_their_own(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.json", BAD)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "fhir_adapter.cli", "validate", str(path)]
+    started = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    # Linux says with an error that the other end is closed.
+    with suppress(OSError):
+        while read := os.read(ours, 4096):
+            shown += read
+    os.close(ours)
+    assert started.wait(60) == 1
+    assert b"validating" in shown
+    # Back to the line's beginning, and what stood there taken away.
+    assert f"\r\x1b[2K{path}:1:41: ".encode() in shown
