@@ -73,11 +73,12 @@ class Taken:
 
 
 class _Files(Folder):
-    """Some of the files of a folder."""
+    """Some of the files of a folder; what types are in them is known from ``whole``."""
 
-    def __init__(self, path: Path, share: Share) -> None:
-        super().__init__(path, name=SOURCE)
+    def __init__(self, whole: Folder, share: Share) -> None:
+        super().__init__(whole.path, name=SOURCE)
         self.share = share
+        self._kinds = whole._kinds
 
     def _files(self) -> list[Path]:
         return super()._files()[self.share.number :: self.share.of]
@@ -87,16 +88,14 @@ class _Export:
     """The folder in the place of the workspace."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.shares: dict[Share, _Files] = {}
+        self.folder = Folder(path, name=SOURCE)
 
     def cursor(self, source: str, type: str) -> None:
         """There is none."""
 
     def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
         """The lines of one type; in a share those of some of the files."""
-        files = self.shares.setdefault(share, _Files(self.path, share))
-        for received in files.resources({type}):
+        for received in _Files(self.folder, share).resources({type}):
             if not isinstance(received, Received):
                 raise RuntimeError(str(received))  # a line that the benchmark itself wrote wrong
             yield Stored(origin_of(source, received), received.body)
