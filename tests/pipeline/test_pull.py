@@ -58,11 +58,12 @@ def url(source: Place, resource: Json) -> str:
     return f"{source.base}/{resource['resourceType']}/{resource['id']}"
 
 
-def hidden(id: str, path: str = "/Observation") -> Scenario:
-    """The resource ``id`` is in no answer to a search."""
+def hidden(id: str) -> Scenario:
+    """The resource ``id`` is on no page of a search."""
 
     def scenario(call: Exchange) -> None:
-        if call.method != "GET" or not call.path.endswith(path):
+        # HAPI's further pages have no type in their path
+        if call.method != "GET" or not call.path.endswith(("/Observation", "/fhir")):
             call.forward()
             return
         page = call.page()
