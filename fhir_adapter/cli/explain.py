@@ -46,7 +46,7 @@ def command(subject: str, outcome: str, study: Path, as_of: date | None, as_json
         # Nobody names an outcome by a path: what stands in its place is the study.
         study, outcome = Path(outcome), ALL
     opened = open_scored(study)
-    scored = rescored(opened, as_of).scored
+    scored = rescored(opened, as_of, subject).scored
     assert scored is not None  # noqa: S101 - rescored always scores
     if subject not in scored.subjects:
         raise UnknownName(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from fhir_adapter.errors import FileFault
 from fhir_adapter.trial.types import Origin
 from fhir_adapter.workspace import Stored
 
@@ -37,8 +38,11 @@ class Partitions:
         self._of = {id: number for number, ids in enumerate(self.subjects) for id in ids}
         self._waiting: dict[int, list[_Row]] = defaultdict(list)
 
+    def __contains__(self, subject: str) -> bool:
+        return subject in self._of
+
     def add(self, subject: str, stored: Stored) -> None:
-        """Put one resource to those of its participant."""
+        """Put one resource to those of its participant. Raises FileFault where there is no room."""
         number = self._of[subject]
         waiting = self._waiting[number]
         waiting.append((subject, stored.origin, stored.body))
@@ -46,7 +50,7 @@ class Partitions:
             self._write(number, waiting)
 
     def close(self) -> None:
-        """Write what is still waiting; before it nothing can be read."""
+        """Write what is still waiting; before it nothing can be read. Raises FileFault."""
         for number, waiting in self._waiting.items():
             self._write(number, waiting)
 
@@ -60,8 +64,15 @@ class Partitions:
 
     def _write(self, number: int, waiting: list[_Row]) -> None:
         rows = _encoder.encode(waiting)
-        with (self.folder / f"{number}.{self.writer}").open("ab") as file:
-            file.write(len(rows).to_bytes(_LENGTH) + rows)
+        try:
+            with (self.folder / f"{number}.{self.writer}").open("ab") as file:
+                file.write(len(rows).to_bytes(_LENGTH) + rows)
+        except OSError as fault:
+            raise FileFault(
+                f"What was received cannot be sorted there ({fault.strerror}).",
+                where=str(self.folder),
+                remedy="Make room for as much as was received, or name another folder in TMPDIR.",
+            ) from None
         waiting.clear()
 
 

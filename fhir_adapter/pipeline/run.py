@@ -121,16 +121,16 @@ def _documents(scoring: Scoring, jobs: int | None, kept: list[ScoredOne]) -> Ite
         kept.append(one)
 
 
-def rescored(study: Study, as_of: date | None = None) -> Report:
+def rescored(study: Study, as_of: date | None = None, only: str | None = None) -> Report:
     """The outcomes as the workspace has them, without changing it: for explaining and reporting.
 
-    As of the day of the last run, unless another is given.
+    Of everybody, or of ``only`` one participant. As of the day of the last run, unless another is given.
     """
     found = mappings(study)
     with Workspace(study.workspace) as workspace:
         last = _last_run(study, workspace)
         day = as_of or (date.fromisoformat(last["as_of"]) if last else today(study))
-        return Report(day, scored=score(study, dict(found.hospitals), workspace, day))
+        return Report(day, scored=score(study, dict(found.hospitals), workspace, day, only))
 
 
 def _last_run(study: Study, workspace: Workspace) -> dict[str, Any] | None:

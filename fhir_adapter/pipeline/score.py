@@ -110,10 +110,14 @@ class ScoredOne:
         return replace(self, assessment=bare, conduct=None, doses=())
 
 
-def score(study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date) -> Scored:
-    """Everything that the protocol asks for, of every participant, as of a day, with all that it rests on."""
+def score(
+    study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date, only: str | None = None
+) -> Scored:
+    """Everything that the protocol asks for, as of a day, with all that it rests on: of every participant, or
+    of ``only`` one.
+    """
     scoring = Scoring(study, hospitals, workspace, as_of)
-    return scoring.scored(list(scoring.participants()))
+    return scoring.scored(list(scoring.participants(only)))
 
 
 class Scoring:
@@ -131,10 +135,14 @@ class Scoring:
             for spec in study.sources
         }
 
-    def participants(self) -> Iterator[ScoredOne]:
-        """Everybody on the list, in its order. What was received is first sorted by participant, on disk."""
+    def participants(self, only: str | None = None) -> Iterator[ScoredOne]:
+        """Everybody on the list, in its order, or one of them.
+
+        What was received is first sorted by participant, on disk.
+        """
+        subjects = [id for id in self.roster.subjects if only in (None, id)]
         with TemporaryDirectory() as name:
-            partitions = Partitions(Path(name), self.roster.subjects)
+            partitions = Partitions(Path(name), subjects)
             self.sort_into(partitions)
             for number in range(len(partitions.subjects)):
                 yield from self.of_partition(partitions, number)
@@ -143,7 +151,8 @@ class Scoring:
         """Put what the trial asks for, of a share of what was received, to those of its participant."""
         for reader in self._readers.values():
             for subject, stored in reader.sifted(share):
-                partitions.add(subject, stored)
+                if subject in partitions:
+                    partitions.add(subject, stored)
         partitions.close()
 
     def of_partition(self, partitions: Partitions, number: int) -> Iterator[ScoredOne]:

@@ -9,7 +9,7 @@ import pytest
 from fhir_adapter.errors import AdapterError, WorkspaceError
 from fhir_adapter.pipeline.places import mappings
 from fhir_adapter.pipeline.processes import sensible, written
-from fhir_adapter.pipeline.run import run
+from fhir_adapter.pipeline.run import rescored, run
 from fhir_adapter.pipeline.score import Scored, Scoring
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.workspace import StoredOutcome, Workspace
@@ -33,7 +33,9 @@ def scored(study: Study, jobs: int) -> tuple[list[StoredOutcome], Scored]:
     with Workspace(study.workspace) as workspace:
         scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
         found = list(written(scoring, jobs))
-        return [each for _, documents in found for each in documents], scoring.scored([one for one, _ in found])
+        return [each for _, documents in found for each in documents], scoring.scored(
+            [one for one, _ in found]
+        )
 
 
 def test_two_processes_find_what_one_finds(study: Study) -> None:
@@ -57,3 +59,13 @@ def test_a_fault_in_another_process_is_told(study: Study, tmp_path: Path) -> Non
 
 def test_a_small_trial_is_scored_by_one_process() -> None:
     assert sensible(20) == 1
+
+
+def test_one_participant_alone_is_scored_as_among_all(study: Study) -> None:
+    everybody, alone = rescored(study, AS_OF).scored, rescored(study, AS_OF, "JSS-03").scored
+    assert everybody is not None
+    assert alone is not None
+    assert list(alone.assessments) == ["JSS-03"]
+    assert alone.assessments["JSS-03"] == everybody.assessments["JSS-03"]
+    assert alone.conduct["JSS-03"] == everybody.conduct["JSS-03"]
+    assert alone.subjects == everybody.subjects
