@@ -47,10 +47,15 @@ def read(
 ) -> Read:
     """Read the ``value[x]`` of an Observation, of its component or of an answer.
 
+    Two of them, or one beside a ``dataAbsentReason``, contradict R4 (obs-6) and are not read.
     ``normal_high`` is the upper limit printed with the result, in the canonical unit: it gives a
     result that is only a word its bounds.
     """
-    name = next(iter([key for key in element if key[:5] == "value"]), "")
+    names = [key for key in element if key[:5] == "value"]
+    if len(names) > 1 or (names and "dataAbsentReason" in element):
+        # Which of them is meant, only people can say.
+        return Read(", ".join(sorted(names)), problem=Problem.UNREADABLE)
+    name = names[0] if names else ""
     match name, element.get(name):
         case ("", _) | (_, None):
             return Read(_absent(element), problem=Problem.ABSENT)

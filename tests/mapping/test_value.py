@@ -193,6 +193,8 @@ GRADE_TEXT: Json = {
         ("igg", {"valueQuantity": {"unit": "g/L"}}, Problem.UNREADABLE, "no number"),
         ("igg", quantity(20, "g/L", comparator="~"), Problem.UNREADABLE, "no comparator of FHIR"),
         ("igg", {"valueDateTime": "2024-04-01"}, Problem.UNREADABLE, "a date"),
+        ("igg", {**quantity(20, "g/L"), "valueString": "12 g/L"}, Problem.UNREADABLE, "R4: one value[x]"),
+        ("igg", {**quantity(20, "g/L"), "dataAbsentReason": ABSENT}, Problem.UNREADABLE, "obs-6"),
         ("essdai-cns", {"valueInteger": 1}, Problem.INVALID_LEVEL, "§1.1: no low level"),
         ("essdai-renal", {"valueInteger": 4}, Problem.INVALID_LEVEL, "§1.1"),
         ("essdai-renal", {"valueDecimal": Decimal("1.5")}, Problem.INVALID_LEVEL, "§1.1"),
