@@ -152,6 +152,7 @@ def ratio(numerator: int, denominator: int, **more: str) -> Json:
     return {"valueRatio": {"numerator": {"value": numerator}, "denominator": {"value": denominator, **more}}}
 
 
+ABSENT = coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "error")
 GRADE: Json = {"valueCodeableConcept": coded("https://w3id.org/fhir-adapter/CodeSystem/levels", "3")}
 GRADE_TEXT: Json = {
     "system": "https://w3id.org/fhir-adapter/CodeSystem/levels",
