@@ -16,7 +16,15 @@ from typing import Any, Final
 from fhir_adapter.validation.run import Path, Run
 from fhir_adapter.validation.ucum import canonical
 
-__all__ = ["check_attachment", "check_identifier", "check_quantity", "limits", "longest", "no_example", "value_of"]
+__all__ = [
+    "check_attachment",
+    "check_identifier",
+    "check_quantity",
+    "limits",
+    "longest",
+    "no_example",
+    "value_of",
+]
 
 Check = Callable[[Any, Path, Run], None]
 
@@ -75,7 +83,7 @@ def longest(limit: int) -> Check:
     """ElementDefinition.maxLength: "the maximum length in characters"."""
 
     def check(value: Any, path: Path, run: Run) -> None:
-        if isinstance(value, str) and len(value) > limit:
+        if isinstance(value, str) and isinstance(limit, int) and len(value) > limit:
             run.error(
                 path, "max-length", f"has {len(value)} characters; at most {limit} are allowed", "value"
             )

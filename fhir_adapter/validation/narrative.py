@@ -21,8 +21,8 @@ _XHTML: Final = "http://www.w3.org/1999/xhtml"
 ELEMENTS: Final = frozenset(
     (  # noqa: SIM905
         "p br div h1 h2 h3 h4 h5 h6 a span em strong cite dfn code samp kbd var abbr acronym q sub sup tt i "
-        "b big small blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot tbody "
-        "tr td th img bdo map area"
+        "b big small blockquote pre address hr ul ol li dl dt dd table caption colgroup col thead tfoot "
+        "tbody tr td th img bdo map area"
     ).split()
 )
 """The elements that a narrative may have: those of XHTML 1.0 Strict out of the chapters named."""

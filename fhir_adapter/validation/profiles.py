@@ -106,6 +106,8 @@ def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
                 urls = _urls(tree) if kind == "Extension" else None
             except NoSnapshot as fault:
                 made[:] = [_broken(url, str(fault))]
+            except (AttributeError, KeyError, TypeError, ValueError):
+                made[:] = [_broken(url, "it has not the form of a StructureDefinition")]
             cache[url] = ProfilePlan(url, kind, made[0], urls)
     plan: ProfilePlan | None = cache[url]
     return plan

@@ -223,7 +223,7 @@ class _Response:
             return
         type, value = found
         here = (path, f"value.ofType({type})", -1)
-        if not isinstance(value, dict if type[0].isupper() else (str, int, Decimal, float)):
+        if isinstance(value, dict) != type[0].isupper() or isinstance(value, list) or value is None:
             return  # it has not the form of its type, and that is said already
         if type not in _TYPES[kind]:
             run.error(

@@ -96,7 +96,9 @@ def check_form(value: Any, path: Path, run: Run) -> None:
                 )
     elif (local := _LOCAL.fullmatch(reference)) is not None and not is_resource(local[1]):
         near = suggestion(local[1], resource_types())
-        run.warning(path, "reference-type", f"reference leads to {shown(local[1])}, no resource type of R4.{near}")
+        run.warning(
+            path, "reference-type", f"reference leads to {shown(local[1])}, no resource type of R4.{near}"
+        )
     elif reference.startswith("urn:") and run.scope.bundle is not None and find(reference, run) is None:
         run.warning(
             path, "reference-bundle", "reference is a URN, and no entry of the Bundle has it", "not-found"

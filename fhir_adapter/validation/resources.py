@@ -112,7 +112,7 @@ def _profiles(run: Run, scope: Scope, named: list[Any], asked: Sequence[str]) ->
                 "not-found",
             )
             continue
-        type = definition.get("type")
+        type = definition.get("type", scope.type)
         if type not in (scope.type, "Resource", "DomainResource"):
             run.error(
                 scope.path,

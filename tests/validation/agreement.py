@@ -3,8 +3,9 @@
 ``python -m tests.validation.agreement [--show | --write | --pack] [SET or NAME …]``
 
 Cases are read from the folder that ``FHIR_TEST_CASES`` names, or ``../shared/fhir-test-cases`` beside the
-repository. The sets of mutants, which were made for this project, are also kept here: ``mutants.ndjson.gz``, written
-by ``--pack``. ``--write`` writes docs/validation-agreement.md, and ``--show`` prints the cases that differ.
+repository. The sets of mutants, which were made for this project, are also kept here: ``mutants.ndjson.gz``,
+written by ``--pack``. ``--write`` writes docs/validation-agreement.md, and ``--show`` prints the cases that
+differ.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ SETS = ("hl7", "hl7-from-xml", "mutants", "mutants-extra")
 WHY = {
     "json-comments-1-yes": "JSON has no comments (RFC 8259), and no option of ours lets them pass.",
     "opdef-params": "The profiles of an operation's input and output are not compared with its parameters.",
-    "patient-translated-codes@profile": "The profile binds a value set that it contains, and HL7's validator takes"
-    " that set's displays; ours knows those of the code system.",
+    "patient-translated-codes@profile": "The profile binds a value set that it contains, and HL7's validator"
+    " takes that set's displays; ours knows those of the code system.",
     "questionnaireResponse-enableWhenEx-test-fail": "The condition stands in an extension of one vendor.",
     "sr-note-long": "maxLength is checked in markdown, too; HL7's validator looks at strings only.",
     "obs-control-char": "Strings SHALL NOT hold control characters (R4, datatypes); HL7's validator warns.",
@@ -86,7 +87,7 @@ class Case:
 
     @property
     def located(self) -> bool:
-        """Whether one of our errors stands where one of theirs does; errors without a place stand anywhere."""
+        """Whether one of our errors stands where one of theirs does; those without a place stand anywhere."""
         known = self.theirs - {""}
         return (
             bool(self.found) if not known else any(plain(issue.expression) in known for issue in self.found)
@@ -242,10 +243,10 @@ def page(sets: Mapping[str, list[Case]]) -> str:
 
 _PAGE = """# Agreement with HL7's validator
 
-`fhir-adapter validate` is held against HL7's own validator (org.hl7.fhir.validation 6.10.3, R4 4.0.1, without a
-terminology server) on cases with its verdicts: R4 cases of HL7's test suite, in JSON (`hl7`) and turned into it from
-XML (`hl7-from-xml`), and resources of the kinds that this program reads and writes, right and wrong (`mutants`,
-`mutants-extra`). This page is written by `python -m tests.validation.agreement --write`.
+`fhir-adapter validate` is held against HL7's own validator (org.hl7.fhir.validation 6.10.3, R4 4.0.1, without
+a terminology server) on cases with its verdicts: R4 cases of HL7's test suite, in JSON (`hl7`) and turned
+into it from XML (`hl7-from-xml`), and resources of the kinds that this program reads and writes, right and wrong
+(`mutants`, `mutants-extra`). This page is written by `python -m tests.validation.agreement --write`.
 
 - *Verdict*: both find an error, or both find none. Then the same of the valid and of the wrong cases alone.
 - *Located*: of the wrong cases, those where one of our errors stands at an element where theirs does.

@@ -11,6 +11,7 @@ import random
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from fhir_adapter.validation import validate
@@ -19,20 +20,96 @@ from fhir_adapter.validation.source import load
 from tests.validation.agreement import packed
 
 ODD: tuple[Any, ...] = (
-    None, True, False, 0, -1, 5, 10**30, 1.5, "", " ", "x", "a b", "#", "#a", "Patient/1", "http://x.test/Patient/1",
-    "urn:uuid:x", "2024-02-30", "2024", "final", "http://loinc.org", "<div>", "<div xmlns='http://www.w3.org/1999/xhtml'/>",
-    [], {}, [None], [[]], [{}], {"id": "a"}, {"extension": []}, {"resourceType": "Patient"}, {"resourceType": 5},
-    {"reference": "#"}, {"reference": 5}, {"coding": 5}, {"coding": [{"code": []}]}, {"system": {}, "code": {}},
-    {"url": "x", "valueString": "y"}, [{"url": 5}], {"div": 5}, {"value": {}, "unit": []}, {"linkId": {}}, "\u0000", "\ud800",
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    5,
+    10**30,
+    1.5,
+    "",
+    " ",
+    "x",
+    "a b",
+    "#",
+    "#a",
+    "Patient/1",
+    "http://x.test/Patient/1",
+    "urn:uuid:x",
+    "2024-02-30",
+    "2024",
+    "final",
+    "http://loinc.org",
+    "<div>",
+    "<div xmlns='http://www.w3.org/1999/xhtml'/>",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"id": "a"},
+    {"extension": []},
+    {"resourceType": "Patient"},
+    {"resourceType": 5},
+    {"reference": "#"},
+    {"reference": 5},
+    {"coding": 5},
+    {"coding": [{"code": []}]},
+    {"system": {}, "code": {}},
+    {"url": "x", "valueString": "y"},
+    [{"url": 5}],
+    {"div": 5},
+    {"value": {}, "unit": []},
+    {"linkId": {}},
+    "\u0000",
+    "\ud800",
+)
 NAMES = (
-    "resourceType", "id", "_id", "meta", "extension", "modifierExtension", "contained", "text", "div", "status",
-    "reference", "identifier", "type", "url", "coding", "code", "system", "display", "value", "valueQuantity",
-    "valueString", "valueReference", "_valueString", "entry", "resource", "fullUrl", "link", "request", "item", "answer",
-    "linkId", "questionnaire", "profile", "parameter", "part", "component", "category", "fooBar", "", "\u0000",
-)  # fmt: skip
+    "resourceType",
+    "id",
+    "_id",
+    "meta",
+    "extension",
+    "modifierExtension",
+    "contained",
+    "text",
+    "div",
+    "status",
+    "reference",
+    "identifier",
+    "type",
+    "url",
+    "coding",
+    "code",
+    "system",
+    "display",
+    "value",
+    "valueQuantity",
+    "valueString",
+    "valueReference",
+    "_valueString",
+    "entry",
+    "resource",
+    "fullUrl",
+    "link",
+    "request",
+    "item",
+    "answer",
+    "linkId",
+    "questionnaire",
+    "profile",
+    "parameter",
+    "part",
+    "component",
+    "category",
+    "fooBar",
+    "",
+    "\u0000",
+)
 
 
+@cache
 def resources() -> tuple[Definitions, list[dict[str, Any]]]:
     """The definitions that the mutants load, and their resources, whole."""
     given = [one for name in ("mutants", "mutants-extra") for one in packed(name)]

@@ -27,9 +27,13 @@ DOCUMENT: Resource = {
     "timestamp": "2024-01-01T00:00:00Z",
 }
 COMPOSITION: Resource = {
-    "resourceType": "Composition", "status": "final", "type": TEXT, "date": "2024", "title": "x",
+    "resourceType": "Composition",
+    "status": "final",
+    "type": TEXT,
+    "date": "2024",
+    "title": "x",
     "author": [{"display": "x"}],
-}  # fmt: skip
+}
 
 
 def observation(**changes: Any) -> Resource:
@@ -71,7 +75,12 @@ GOOD: dict[str, Resource] = {
         "_birthDate": {"extension": [{"url": "http://example.org/why", "valueCode": "asked"}]},
     },
     "a null that keeps a place": patient(
-        name=[{"given": ["Li", None], "_given": [None, {"extension": [{"url": "http://example.org/x", "valueString": "x"}]}]}]
+        name=[
+            {
+                "given": ["Li", None],
+                "_given": [None, {"extension": [{"url": "http://example.org/x", "valueString": "x"}]}],
+            }
+        ]
     ),
     "an id for a primitive": patient(gender="male", _gender={"id": "a"}),
     "a code of a code system, with its display in other letters": patient(
@@ -80,9 +89,12 @@ GOOD: dict[str, Resource] = {
     "a code that nobody here can judge": observation(code=concept("http://loinc.org", "nope")),
     "a language with script and region": patient(language="zh-Hans-CN"),
     "a contained resource that another one leads to": observation(
-        contained=[observation(id="a", subject={"reference": "#b"}), patient(id="b")], hasMember=[{"reference": "#a"}]
+        contained=[observation(id="a", subject={"reference": "#b"}), patient(id="b")],
+        hasMember=[{"reference": "#a"}],
     ),
-    "a contained resource that leads back": observation(contained=[observation(id="a", hasMember=[{"reference": "#"}])]),
+    "a contained resource that leads back": observation(
+        contained=[observation(id="a", hasMember=[{"reference": "#"}])]
+    ),
     "a contained picture that the narrative shows": observation(
         contained=[{"resourceType": "Binary", "id": "a", "contentType": "image/png"}],
         text={"status": "generated", "div": f'<div {XHTML}><img src="#a"/></div>'},
@@ -111,7 +123,8 @@ GOOD: dict[str, Resource] = {
         **DOCUMENT,
     ),
     "a narrative with tables, lists and links": narrative(
-        '<table border="1"><tr><td nowrap="nowrap">x</td></tr></table><ul><li><a href="#y">y</a></li></ul><p id="y">&lt;&#160;</p>'
+        '<table border="1"><tr><td nowrap="nowrap">x</td></tr></table><ul><li>x</li></ul>'
+        '<p><a href="#y">y</a></p><p id="y">&lt;&#160;</p>'
     ),
     "a narrative of a picture alone": narrative('<img src="x.png" alt="x"/>'),
     "an extension of R4 where it belongs": {
@@ -140,7 +153,7 @@ GOOD: dict[str, Resource] = {
         effectiveDateTime="2024-01-01",
         valueQuantity={"value": 70, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
     ),
-}  # fmt: skip
+}
 
 BAD: dict[str, tuple[Resource, str, str]] = {
     # structure: json.html, elements and types
@@ -149,21 +162,30 @@ BAD: dict[str, tuple[Resource, str, str]] = {
     "a sibling of what is no primitive": (observation(_code={"id": "x"}), "unknown-element", "Observation"),
     "two types of a value": (observation(valueString="x", valueInteger=1), "choice", "Observation"),
     "two types, one by its extension": (
-        observation(valueInteger=1, _valueString={"extension": [{"url": "http://example.org/x", "valueCode": "x"}]}),
+        observation(
+            valueInteger=1, _valueString={"extension": [{"url": "http://example.org/x", "valueCode": "x"}]}
+        ),
         "choice",
         "Observation",
     ),
     "a missing element": ({"resourceType": "Observation", "status": "final"}, "cardinality", "Observation"),
     "a missing choice": (
-        {"resourceType": "MedicationAdministration", "status": "completed", "subject": {"display": "x"},
-         "medicationCodeableConcept": TEXT},
-        "cardinality", "MedicationAdministration",
+        {
+            "resourceType": "MedicationAdministration",
+            "status": "completed",
+            "subject": {"display": "x"},
+            "medicationCodeableConcept": TEXT,
+        },
+        "cardinality",
+        "MedicationAdministration",
     ),
     "an object instead of an array": (observation(category=TEXT), "json-type", "Observation.category"),
     "an array instead of an object": (observation(code=[TEXT]), "json-type", "Observation.code"),
     "a string instead of an object": (observation(subject="Patient/1"), "json-type", "Observation.subject"),
     "a number in quotes": (
-        observation(valueQuantity={"value": "1.5"}), "json-type", "Observation.value.ofType(Quantity).value",
+        observation(valueQuantity={"value": "1.5"}),
+        "json-type",
+        "Observation.value.ofType(Quantity).value",
     ),
     "true in quotes": (patient(active="true"), "json-type", "Patient.active"),
     "null": (patient(gender=None), "null", "Patient.gender"),
@@ -174,10 +196,14 @@ BAD: dict[str, tuple[Resource, str, str]] = {
     "an empty sibling": (patient(_gender={}, gender="male"), "empty", "Patient.gender"),
     "an element with an id alone": (observation(subject={"id": "x"}), "ele-1", "Observation.subject"),
     "an element's id twice": (
-        patient(name=[{"id": "x", "family": "y"}, {"id": "x", "family": "z"}]), "duplicate-id", "Patient.name[1]",
+        patient(name=[{"id": "x", "family": "y"}, {"id": "x", "family": "z"}]),
+        "duplicate-id",
+        "Patient.name[1]",
     ),
     "an extension of a resource's id": (
-        patient(id="a", _id={"extension": [{"url": "http://example.org/x", "valueCode": "x"}]}), "id-extension", "Patient.id",
+        patient(id="a", _id={"extension": [{"url": "http://example.org/x", "valueCode": "x"}]}),
+        "id-extension",
+        "Patient.id",
     ),
     "no resourceType": ({"id": "x"}, "resource-type", "$"),
     "a resourceType of another version": ({"resourceType": "DeviceUsage"}, "resource-type", "DeviceUsage"),
@@ -186,141 +212,242 @@ BAD: dict[str, tuple[Resource, str, str]] = {
     "a date with a time": (patient(birthDate="2024-01-01T00:00:00Z"), "form-date", "Patient.birthDate"),
     "a day that no calendar has": (patient(birthDate="2023-02-29"), "form-date", "Patient.birthDate"),
     "a time without a zone": (
-        observation(effectiveDateTime="2024-01-01T10:00:00"), "form-dateTime", "Observation.effective.ofType(dateTime)",
+        observation(effectiveDateTime="2024-01-01T10:00:00"),
+        "form-dateTime",
+        "Observation.effective.ofType(dateTime)",
     ),
     "an instant without a time": (observation(issued="2024-01-01"), "form-instant", "Observation.issued"),
     "an hour of 24": (observation(valueTime="24:00:00"), "form-time", "Observation.value.ofType(time)"),
     "a whole number with a fraction": (
-        observation(valueInteger=Decimal("1.0")), "form-integer", "Observation.value.ofType(integer)",
+        observation(valueInteger=Decimal("1.0")),
+        "form-integer",
+        "Observation.value.ofType(integer)",
     ),
-    "more than 32 bits": (observation(valueInteger=2**31), "form-integer", "Observation.value.ofType(integer)"),
+    "more than 32 bits": (
+        observation(valueInteger=2**31),
+        "form-integer",
+        "Observation.value.ofType(integer)",
+    ),
     "a count below nothing": (bundle("searchset", total=-1), "form-unsignedInt", "Bundle.total"),
     "an id with a blank": (patient(id="a b"), "form-id", "Patient.id"),
     "an id of 65 characters": (patient(id="a" * 65), "form-id", "Patient.id"),
     "a code with two blanks": (observation(language="a  b"), "form-code", "Observation.language"),
     "a URI with a blank": (patient(implicitRules="http://a b"), "form-uri", "Patient.implicitRules"),
     "a UUID in capitals": (
-        patient(identifier=[{"system": ONE.upper().replace("URN:UUID", "urn:uuid")}]), "form-uri", "Patient.identifier[0].system",
+        patient(identifier=[{"system": ONE.upper().replace("URN:UUID", "urn:uuid")}]),
+        "form-uri",
+        "Patient.identifier[0].system",
     ),
-    "a canonical that is relative": (observation(meta={"profile": ["x"]}), "form-canonical", "Observation.meta.profile[0]"),
+    "a canonical that is relative": (
+        observation(meta={"profile": ["x"]}),
+        "form-canonical",
+        "Observation.meta.profile[0]",
+    ),
     "base64 that is none": (
-        patient(photo=[{"contentType": "image/png", "data": "QUJ"}]), "form-base64Binary", "Patient.photo[0].data",
+        patient(photo=[{"contentType": "image/png", "data": "QUJ"}]),
+        "form-base64Binary",
+        "Patient.photo[0].data",
     ),
     "an empty string": (observation(code={"text": ""}), "empty", "Observation.code.text"),
     "a control character": (observation(code={"text": "a\u0001"}), "form-string", "Observation.code.text"),
     "a size that is not that of the data": (
-        patient(photo=[{"contentType": "image/png", "data": "QUJD", "size": 4}]), "attachment-size", "Patient.photo[0]",
+        patient(photo=[{"contentType": "image/png", "data": "QUJD", "size": 4}]),
+        "attachment-size",
+        "Patient.photo[0]",
     ),
     # terminology
     "a code outside of a required binding": (patient(gender="F"), "binding", "Patient.gender"),
     "a coding outside of a required binding": (
-        {"resourceType": "AllergyIntolerance", "patient": {"display": "x"},
-         "clinicalStatus": concept("http://example.org/x", "active")},
-        "binding", "AllergyIntolerance.clinicalStatus",
+        {
+            "resourceType": "AllergyIntolerance",
+            "patient": {"display": "x"},
+            "clinicalStatus": concept("http://example.org/x", "active"),
+        },
+        "binding",
+        "AllergyIntolerance.clinicalStatus",
     ),
     "a text where a code is required": (
         {"resourceType": "AllergyIntolerance", "patient": {"display": "x"}, "clinicalStatus": TEXT},
-        "binding", "AllergyIntolerance.clinicalStatus",
+        "binding",
+        "AllergyIntolerance.clinicalStatus",
     ),
     "a code that its code system has not": (
-        observation(code=concept(MARITAL, "XX")), "unknown-code", "Observation.code.coding[0].code",
+        observation(code=concept(MARITAL, "XX")),
+        "unknown-code",
+        "Observation.code.coding[0].code",
     ),
     "a display that its code system has not": (
-        patient(maritalStatus=concept(MARITAL, "M", display="Single")), "display", "Patient.maritalStatus.coding[0].display",
+        patient(maritalStatus=concept(MARITAL, "M", display="Single")),
+        "display",
+        "Patient.maritalStatus.coding[0].display",
     ),
     "a language that is none": (patient(language="english"), "binding", "Patient.language"),
     "a system of a coding that is relative": (
-        observation(meta={"tag": [{"system": "x", "code": "y"}]}), "coding-system", "Observation.meta.tag[0]",
+        observation(meta={"tag": [{"system": "x", "code": "y"}]}),
+        "coding-system",
+        "Observation.meta.tag[0]",
     ),
     "a system of an identifier that is relative": (
-        patient(identifier=[{"system": "x", "value": "y"}]), "identifier-system", "Patient.identifier[0]",
+        patient(identifier=[{"system": "x", "value": "y"}]),
+        "identifier-system",
+        "Patient.identifier[0]",
     ),
     "an identifier that is no URI": (
-        patient(identifier=[{"system": "urn:ietf:rfc:3986", "value": "y"}]), "identifier-value", "Patient.identifier[0]",
+        patient(identifier=[{"system": "urn:ietf:rfc:3986", "value": "y"}]),
+        "identifier-value",
+        "Patient.identifier[0]",
     ),
     # invariants, of types and of elements that are described elsewhere
     "an invariant of a resource": (
-        observation(dataAbsentReason=TEXT, valueString="x"), "obs-6", "Observation",
+        observation(dataAbsentReason=TEXT, valueString="x"),
+        "obs-6",
+        "Observation",
     ),
     "an invariant of a datatype": (
-        observation(effectivePeriod={"start": "2024-02-01", "end": "2024-01-01"}), "per-1", "Observation.effective.ofType(Period)",
+        observation(effectivePeriod={"start": "2024-02-01", "end": "2024-01-01"}),
+        "per-1",
+        "Observation.effective.ofType(Period)",
     ),
     "an invariant of a backbone element": (
-        observation(referenceRange=[{"type": TEXT}]), "obs-3", "Observation.referenceRange[0]",
+        observation(referenceRange=[{"type": TEXT}]),
+        "obs-3",
+        "Observation.referenceRange[0]",
     ),
     "an invariant by reference to another element": (
         observation(component=[{"code": TEXT, "referenceRange": [{"type": TEXT}]}]),
-        "obs-3", "Observation.component[0].referenceRange[0]",
+        "obs-3",
+        "Observation.component[0].referenceRange[0]",
     ),
     "an invariant of all resources": (
-        observation(contained=[patient(id="a", meta={"versionId": "1"})], subject={"reference": "#a"}), "dom-4", "Observation",
+        observation(contained=[patient(id="a", meta={"versionId": "1"})], subject={"reference": "#a"}),
+        "dom-4",
+        "Observation",
     ),
     # references
-    "a reference with a blank": (observation(subject={"reference": "Patient 1"}), "reference-form", "Observation.subject"),
+    "a reference with a blank": (
+        observation(subject={"reference": "Patient 1"}),
+        "reference-form",
+        "Observation.subject",
+    ),
     "a contained resource that is not there": (
-        observation(subject={"reference": "#a"}), "reference-contained", "Observation.subject",
+        observation(subject={"reference": "#a"}),
+        "reference-contained",
+        "Observation.subject",
     ),
     "a contained resource of a wrong type": (
-        observation(contained=[{"resourceType": "Organization", "id": "a", "name": "x"}], subject={"reference": "#a"}),
-        "reference-target", "Observation.subject",
+        observation(
+            contained=[{"resourceType": "Organization", "id": "a", "name": "x"}], subject={"reference": "#a"}
+        ),
+        "reference-target",
+        "Observation.subject",
     ),
     "a type that is not that of the reference": (
-        observation(subject={"reference": "Patient/1", "type": "Group"}), "reference-type", "Observation.subject",
+        observation(subject={"reference": "Patient/1", "type": "Group"}),
+        "reference-type",
+        "Observation.subject",
     ),
     "an entry of a wrong type": (
         bundle("collection", entry(ONE, COMPOSITION), entry(TWO, observation(subject={"reference": ONE}))),
-        "reference-target", "Bundle.entry[1].resource.subject",
+        "reference-target",
+        "Bundle.entry[1].resource.subject",
     ),
     "a contained resource without an id": (
-        observation(contained=[PATIENT], subject={"display": "x"}), "contained-id", "Observation.contained[0]",
+        observation(contained=[PATIENT], subject={"display": "x"}),
+        "contained-id",
+        "Observation.contained[0]",
     ),
     "an id of two contained resources": (
         observation(contained=[patient(id="a"), patient(id="a")], subject={"reference": "#a"}),
-        "contained-id", "Observation.contained[1]",
+        "contained-id",
+        "Observation.contained[1]",
     ),
-    "a contained resource of no use": (observation(contained=[patient(id="a")]), "dom-3", "Observation.contained[0]"),
+    "a contained resource of no use": (
+        observation(contained=[patient(id="a")]),
+        "dom-3",
+        "Observation.contained[0]",
+    ),
     # Bundles
-    "an entry without an identity": (bundle("collection", {"resource": PATIENT}), "full-url", "Bundle.entry[0]"),
-    "a relative identity": (bundle("collection", entry("Patient/1", patient(id="1"))), "full-url", "Bundle.entry[0]"),
+    "an entry without an identity": (
+        bundle("collection", {"resource": PATIENT}),
+        "full-url",
+        "Bundle.entry[0]",
+    ),
+    "a relative identity": (
+        bundle("collection", entry("Patient/1", patient(id="1"))),
+        "full-url",
+        "Bundle.entry[0]",
+    ),
     "an identity of another id": (
-        bundle("collection", entry(f"{SERVER}Patient/2", patient(id="1"))), "full-url", "Bundle.entry[0]",
+        bundle("collection", entry(f"{SERVER}Patient/2", patient(id="1"))),
+        "full-url",
+        "Bundle.entry[0]",
     ),
-    "an identity without an id": (bundle("collection", entry(f"{SERVER}Patient/2", PATIENT)), "full-url", "Bundle.entry[0]"),
+    "an identity without an id": (
+        bundle("collection", entry(f"{SERVER}Patient/2", PATIENT)),
+        "full-url",
+        "Bundle.entry[0]",
+    ),
     "references that nothing resolves": (
-        bundle("transaction", {"resource": observation(subject={"reference": "Patient/1"}),
-                               "request": {"method": "POST", "url": "Observation"}}),
-        "full-url", "Bundle.entry[0]",
+        bundle(
+            "transaction",
+            {
+                "resource": observation(subject={"reference": "Patient/1"}),
+                "request": {"method": "POST", "url": "Observation"},
+            },
+        ),
+        "full-url",
+        "Bundle.entry[0]",
     ),
-    "one identity twice": (bundle("collection", entry(ONE, PATIENT), entry(ONE, OBSERVATION)), "bdl-7", "Bundle"),
+    "one identity twice": (
+        bundle("collection", entry(ONE, PATIENT), entry(ONE, OBSERVATION)),
+        "bdl-7",
+        "Bundle",
+    ),
     "a document without a Composition": (
-        bundle("document", entry(ONE, PATIENT), **DOCUMENT), "bundle-first", "Bundle.entry[0].resource",
+        bundle("document", entry(ONE, PATIENT), **DOCUMENT),
+        "bundle-first",
+        "Bundle.entry[0].resource",
     ),
     "a document without its subject": (
         bundle("document", entry(ONE, COMPOSITION | {"subject": {"reference": TWO}}), **DOCUMENT),
-        "bundle-missing", "Bundle.entry[0].resource.subject",
+        "bundle-missing",
+        "Bundle.entry[0].resource.subject",
     ),
     "a stranger in a document": (
-        bundle("document", entry(ONE, COMPOSITION), entry(TWO, PATIENT), **DOCUMENT), "bundle-orphan", "Bundle.entry[1]",
+        bundle("document", entry(ONE, COMPOSITION), entry(TWO, PATIENT), **DOCUMENT),
+        "bundle-orphan",
+        "Bundle.entry[1]",
     ),
     "two self links": (
-        bundle("searchset", link=[{"relation": "self", "url": f"{SERVER}Patient"}] * 2), "bundle-link", "Bundle.link[1]",
+        bundle("searchset", link=[{"relation": "self", "url": f"{SERVER}Patient"}] * 2),
+        "bundle-link",
+        "Bundle.link[1]",
     ),
     "a match of another type": (
-        bundle("searchset", entry(f"{SERVER}Patient/1", patient(id="1"), search={"mode": "match"}),
-               link=[{"relation": "self", "url": f"{SERVER}Observation?code=x"}]),
-        "bundle-search", "Bundle.entry[0].resource",
+        bundle(
+            "searchset",
+            entry(f"{SERVER}Patient/1", patient(id="1"), search={"mode": "match"}),
+            link=[{"relation": "self", "url": f"{SERVER}Observation?code=x"}],
+        ),
+        "bundle-search",
+        "Bundle.entry[0].resource",
     ),
     "a fault in an entry": (
-        bundle("collection", entry(ONE, patient(gender="x"))), "binding", "Bundle.entry[0].resource.gender",
+        bundle("collection", entry(ONE, patient(gender="x"))),
+        "binding",
+        "Bundle.entry[0].resource.gender",
     ),
     "a fault in a parameter": (
         {"resourceType": "Parameters", "parameter": [{"name": "x", "resource": patient(gender="x")}]},
-        "binding", "Parameters.parameter[0].resource.gender",
+        "binding",
+        "Parameters.parameter[0].resource.gender",
     ),
     # narrative.html
     "a narrative outside of its namespace": (narrative("x", ""), "xhtml-namespace", "Patient.text.div"),
     "a narrative that does not begin with div": (
-        patient(text={"status": "generated", "div": f"<p {XHTML}>x</p>"}), "xhtml-div", "Patient.text.div",
+        patient(text={"status": "generated", "div": f"<p {XHTML}>x</p>"}),
+        "xhtml-div",
+        "Patient.text.div",
     ),
     "a narrative that is not well-formed": (narrative("<p>x"), "xhtml-form", "Patient.text.div"),
     "an entity of HTML": (narrative("a&nbsp;b"), "xhtml-entity", "Patient.text.div"),
@@ -331,103 +458,245 @@ BAD: dict[str, tuple[Resource, str, str]] = {
     "a link that acts": (narrative('<a href="javascript:x">x</a>'), "xhtml-link", "Patient.text.div"),
     # extensibility.html
     "an extension without url": (extended({"valueString": "x"}), "cardinality", "Patient.extension[0]"),
-    "an extension with a relative url": (extended({"url": "x", "valueString": "x"}), "extension-url", "Patient.extension[0]"),
+    "an extension with a relative url": (
+        extended({"url": "x", "valueString": "x"}),
+        "extension-url",
+        "Patient.extension[0]",
+    ),
     "an extension that nobody defined": (
-        extended({"url": "http://nobody.test/x", "valueString": "x"}), "extension-unknown", "Patient.extension[0]",
+        extended({"url": "http://nobody.test/x", "valueString": "x"}),
+        "extension-unknown",
+        "Patient.extension[0]",
     ),
     "an extension in a wrong place": (
-        extended({"url": "http://hl7.org/fhir/StructureDefinition/patient-birthTime", "valueDateTime": "2024"}),
-        "extension-context", "Patient",
+        extended(
+            {"url": "http://hl7.org/fhir/StructureDefinition/patient-birthTime", "valueDateTime": "2024"}
+        ),
+        "extension-context",
+        "Patient",
     ),
     "an extension of a wrong type": (
         extended({"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueString": "x"}),
-        "type", "Patient.extension[0]",
+        "type",
+        "Patient.extension[0]",
     ),
-    "an extension with neither value nor extensions": (extended({"url": "http://example.org/x"}), "ext-1", "Patient.extension[0]"),
+    "an extension with neither value nor extensions": (
+        extended({"url": "http://example.org/x"}),
+        "ext-1",
+        "Patient.extension[0]",
+    ),
     "an extension in one that does not define it": (
-        extended({"url": "http://hl7.org/fhir/StructureDefinition/patient-citizenship",
-                  "extension": [{"url": "cod", "valueCodeableConcept": TEXT}]}),
-        "extension-nested", "Patient.extension[0].extension[0]",
+        extended(
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/patient-citizenship",
+                "extension": [{"url": "cod", "valueCodeableConcept": TEXT}],
+            }
+        ),
+        "extension-nested",
+        "Patient.extension[0].extension[0]",
     ),
     "an extension that does not modify": (
-        patient(modifierExtension=[
-            {"url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": {"city": "x"}}]),
-        "extension-modifier", "Patient.modifierExtension[0]",
+        patient(
+            modifierExtension=[
+                {
+                    "url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace",
+                    "valueAddress": {"city": "x"},
+                }
+            ]
+        ),
+        "extension-modifier",
+        "Patient.modifierExtension[0]",
     ),
     # profiles
     "a vital sign without its profile's elements": (
-        observation(code=concept("http://loinc.org", "8867-4")), "cardinality", "Observation",
+        observation(code=concept("http://loinc.org", "8867-4")),
+        "cardinality",
+        "Observation",
     ),
     "a profile of another type": (
-        patient(meta={"profile": ["http://hl7.org/fhir/StructureDefinition/bodyweight"]}), "profile-type", "Patient",
+        patient(meta={"profile": ["http://hl7.org/fhir/StructureDefinition/bodyweight"]}),
+        "profile-type",
+        "Patient",
     ),
     # conformance resources and measures
     "a search parameter of another type than its base": (
-        {"resourceType": "SearchParameter", "url": "http://x.example/s", "name": "x", "status": "draft", "description": "x",
-         "code": "x", "base": ["Patient"], "type": "token",
-         "derivedFrom": "http://hl7.org/fhir/SearchParameter/Patient-name"},
-        "derived-from", "SearchParameter",
+        {
+            "resourceType": "SearchParameter",
+            "url": "http://x.example/s",
+            "name": "x",
+            "status": "draft",
+            "description": "x",
+            "code": "x",
+            "base": ["Patient"],
+            "type": "token",
+            "derivedFrom": "http://hl7.org/fhir/SearchParameter/Patient-name",
+        },
+        "derived-from",
+        "SearchParameter",
     ),
     "a search parameter under a wrong type": (
-        {"resourceType": "CapabilityStatement", "status": "draft", "date": "2024", "kind": "requirements",
-         "description": "x", "fhirVersion": "4.0.1", "format": ["json"],
-         "rest": [{"mode": "server", "resource": [{"type": "Patient", "searchParam": [
-             {"name": "name", "type": "token", "definition": "http://hl7.org/fhir/SearchParameter/individual-gender"},
-             {"name": "name", "type": "string", "definition": "http://hl7.org/fhir/SearchParameter/individual-gender"}]}]}]},
-        "search-type", "CapabilityStatement.rest[0].resource[0].searchParam[1]",
+        {
+            "resourceType": "CapabilityStatement",
+            "status": "draft",
+            "date": "2024",
+            "kind": "requirements",
+            "description": "x",
+            "fhirVersion": "4.0.1",
+            "format": ["json"],
+            "rest": [
+                {
+                    "mode": "server",
+                    "resource": [
+                        {
+                            "type": "Patient",
+                            "searchParam": [
+                                {
+                                    "name": "name",
+                                    "type": "token",
+                                    "definition": "http://hl7.org/fhir/SearchParameter/individual-gender",
+                                },
+                                {
+                                    "name": "name",
+                                    "type": "string",
+                                    "definition": "http://hl7.org/fhir/SearchParameter/individual-gender",
+                                },
+                            ],
+                        }
+                    ],
+                }
+            ],
+        },
+        "search-type",
+        "CapabilityStatement.rest[0].resource[0].searchParam[1]",
     ),
     "a supplement that is not called one": (
-        {"resourceType": "CodeSystem", "status": "draft", "content": "complete", "supplements": "http://x.example/cs"},
-        "supplement", "CodeSystem.content",
+        {
+            "resourceType": "CodeSystem",
+            "status": "draft",
+            "content": "complete",
+            "supplements": "http://x.example/cs",
+        },
+        "supplement",
+        "CodeSystem.content",
     ),
     "a discriminator that leads nowhere": (
-        {"resourceType": "StructureDefinition", "url": "http://x.example/p", "name": "P", "status": "draft",
-         "kind": "resource", "abstract": False, "type": "Patient", "derivation": "constraint",
-         "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
-         "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "slicing": {
-             "rules": "open", "discriminator": [{"type": "value", "path": "banana"}]}}]}},
-        "discriminator", "StructureDefinition.differential.element[0].slicing.discriminator[0]",
+        {
+            "resourceType": "StructureDefinition",
+            "url": "http://x.example/p",
+            "name": "P",
+            "status": "draft",
+            "kind": "resource",
+            "abstract": False,
+            "type": "Patient",
+            "derivation": "constraint",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+            "differential": {
+                "element": [
+                    {
+                        "id": "Patient.name",
+                        "path": "Patient.name",
+                        "slicing": {"rules": "open", "discriminator": [{"type": "value", "path": "banana"}]},
+                    }
+                ]
+            },
+        },
+        "discriminator",
+        "StructureDefinition.differential.element[0].slicing.discriminator[0]",
     ),
     "a profile at a type that it is not for": (
-        {"resourceType": "StructureDefinition", "url": "http://x.example/p", "name": "P", "status": "draft",
-         "kind": "resource", "abstract": False, "type": "Patient", "derivation": "constraint",
-         "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
-         "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "type": [
-             {"code": "HumanName", "profile": ["http://hl7.org/fhir/StructureDefinition/SimpleQuantity"]}]}]}},
-        "profile-type", "StructureDefinition.differential.element[0].type[0].profile[0]",
+        {
+            "resourceType": "StructureDefinition",
+            "url": "http://x.example/p",
+            "name": "P",
+            "status": "draft",
+            "kind": "resource",
+            "abstract": False,
+            "type": "Patient",
+            "derivation": "constraint",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+            "differential": {
+                "element": [
+                    {
+                        "id": "Patient.name",
+                        "path": "Patient.name",
+                        "type": [
+                            {
+                                "code": "HumanName",
+                                "profile": ["http://hl7.org/fhir/StructureDefinition/SimpleQuantity"],
+                            }
+                        ],
+                    }
+                ]
+            },
+        },
+        "profile-type",
+        "StructureDefinition.differential.element[0].type[0].profile[0]",
     ),
     "subjects in a summary": (
-        {"resourceType": "MeasureReport", "status": "complete", "type": "summary", "measure": "http://x.example/m",
-         "period": {"start": "2024"}, "group": [{"population": [{"subjectResults": {"reference": "List/1"}}]}]},
-        "measure-subjects", "MeasureReport.group[0].population[0]",
+        {
+            "resourceType": "MeasureReport",
+            "status": "complete",
+            "type": "summary",
+            "measure": "http://x.example/m",
+            "period": {"start": "2024"},
+            "group": [{"population": [{"subjectResults": {"reference": "List/1"}}]}],
+        },
+        "measure-subjects",
+        "MeasureReport.group[0].population[0]",
     ),
     "CQL without a library": (
-        {"resourceType": "Measure", "status": "draft", "group": [{"population": [
-            {"criteria": {"language": "text/cql", "expression": "x"}}]}]},
-        "measure-library", "Measure.group[0].population[0].criteria",
+        {
+            "resourceType": "Measure",
+            "status": "draft",
+            "group": [{"population": [{"criteria": {"language": "text/cql", "expression": "x"}}]}],
+        },
+        "measure-library",
+        "Measure.group[0].population[0].criteria",
     ),
-}  # fmt: skip
+}
 
 # What may be right, and is said all the same: a warning, or information.
 DOUBTFUL: dict[str, tuple[Resource, str, str]] = {
     "a code outside of an extensible binding": (
-        patient(maritalStatus=concept("http://hl7.org/fhir/administrative-gender", "male")), "binding", "Patient.maritalStatus",
+        patient(maritalStatus=concept("http://hl7.org/fhir/administrative-gender", "male")),
+        "binding",
+        "Patient.maritalStatus",
     ),
     "a required code that nobody here knows": (
         extended({"url": "http://example.org/x", "valueMoney": {"value": 1, "currency": "XYZ"}}),
-        "binding-unchecked", "Patient.extension[0].value.ofType(Money).currency",
+        "binding-unchecked",
+        "Patient.extension[0].value.ofType(Money).currency",
     ),
-    "an example's extension": (extended({"url": "http://example.org/x", "valueString": "x"}), "extension-unknown", "Patient.extension[0]"),
-    "a reference to no type of R4": (observation(subject={"reference": "Banana/1"}), "reference-type", "Observation.subject"),
+    "an example's extension": (
+        extended({"url": "http://example.org/x", "valueString": "x"}),
+        "extension-unknown",
+        "Patient.extension[0]",
+    ),
+    "a reference to no type of R4": (
+        observation(subject={"reference": "Banana/1"}),
+        "reference-type",
+        "Observation.subject",
+    ),
     "a profile that is not known": (
-        patient(meta={"profile": ["http://x.example/p"]}), "profile-unknown", "Patient.meta.profile[0]",
+        patient(meta={"profile": ["http://x.example/p"]}),
+        "profile-unknown",
+        "Patient.meta.profile[0]",
     ),
     "a questionnaire that is not known": (
-        {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "http://x.example/q"},
-        "questionnaire-unknown", "QuestionnaireResponse.questionnaire",
+        {
+            "resourceType": "QuestionnaireResponse",
+            "status": "completed",
+            "questionnaire": "http://x.example/q",
+        },
+        "questionnaire-unknown",
+        "QuestionnaireResponse.questionnaire",
     ),
-    "a search without its link": (bundle("searchset", entry(f"{SERVER}Patient/1", patient(id="1"))), "bundle-link", "Bundle"),
-}  # fmt: skip
+    "a search without its link": (
+        bundle("searchset", entry(f"{SERVER}Patient/1", patient(id="1"))),
+        "bundle-link",
+        "Bundle",
+    ),
+}
 
 
 def errors(found: list[Issue]) -> list[Issue]:

@@ -40,7 +40,8 @@ def compact(resource: dict[str, Any]) -> dict[str, Any] | None:
     """The resource without what validation has no use for; ``None`` for kinds that have a use only whole.
 
     A StructureDefinition keeps ``snapshot`` or, without one, ``differential``, each a list of elements. The
-    concepts of a CodeSystem become ``{code: [display, parent, {language: display}]}``, in their order.
+    concepts of a CodeSystem become ``{code: [display, [parent, …], [[language, display], …]]}``, in order.
+    Raises ``AttributeError``, ``KeyError`` or ``TypeError`` where the resource has not the form of its type.
     """
     made = _MADE.get(resource.get("resourceType", ""))
     return made(resource) if made else None
@@ -56,7 +57,17 @@ def _structure(resource: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def _has_form(holder: dict[str, Any], **types: type) -> None:
+    """Raise ``TypeError`` where an element is there and is not of its type."""
+    for name, kind in types.items():
+        if name in holder and not isinstance(holder[name], kind):
+            raise TypeError(name)
+
+
 def _element(element: dict[str, Any]) -> dict[str, Any]:
+    _has_form(
+        element, path=str, sliceName=str, min=int, max=str, maxLength=int, contentReference=str, slicing=dict
+    )
     made: dict[str, Any] = {name: element[name] for name in _ELEMENT if name in element}
     made |= {name: value for name, value in element.items() if name.startswith(_VALUES)}
     if element.get("isModifier") and "." not in element["path"]:
@@ -73,6 +84,7 @@ def _element(element: dict[str, Any]) -> dict[str, Any]:
             made["constraint"] = rules
     binding = element.get("binding")
     if binding:
+        _has_form(binding, strength=str, valueSet=str)
         made["binding"] = {name: binding[name] for name in ("strength", "valueSet") if name in binding}
         for extension in binding.get("extension", ()):
             if extension.get("url") == _MAX_VALUE_SET:
@@ -109,6 +121,7 @@ def _type(kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def _constraint(rule: dict[str, Any]) -> dict[str, Any]:
+    _has_form(rule, key=str, severity=str, human=str, expression=str)
     made: dict[str, Any] = {
         name: rule[name] for name in ("key", "severity", "human", "expression") if name in rule
     }
@@ -123,6 +136,12 @@ def _value_set(resource: dict[str, Any]) -> dict[str, Any]:
     }
     compose = resource.get("compose")
     if compose:
+        for part in [*compose.get("include", ()), *compose.get("exclude", ())]:
+            _has_form(part, system=str)
+            for rule in part.get("filter", ()):
+                _has_form(rule, property=str, op=str, value=str)
+            for url in part.get("valueSet", ()):
+                _has_form({"url": url}, url=str)
         made["compose"] = {
             name: [
                 {key: value for key, value in part.items() if key not in ("concept", "extension")}

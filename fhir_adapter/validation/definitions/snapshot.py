@@ -164,11 +164,20 @@ class _Maker:
 
 
 def _key(row: Mapping[str, Any], latest: dict[str, str]) -> str:
+    """The key of a row, after those before it: ``latest`` is the key that each path had last."""
     path: str = row["path"]
-    above, _, last = path.rpartition(".")
-    key = f"{latest.get(above, above)}.{last}" if above else path
+    above, below = path, ""
+    while "." in above:
+        # The elements around it need not be named themselves.
+        above, _, name = above.rpartition(".")
+        below = f".{name}{below}"
+        if above in latest:
+            break
+    key = latest.get(above, above) + below
     if row.get("sliceName"):
         key += f":{row['sliceName']}"
+    for inner in [other for other in latest if other.startswith(f"{path}.")]:
+        del latest[inner]
     latest[path] = key
     return key
 

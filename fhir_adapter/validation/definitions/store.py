@@ -90,6 +90,8 @@ class Definitions:
 
     def get(self, kind: str, canonical: str) -> Resource | None:
         """The StructureDefinition, ValueSet or CodeSystem at ``canonical``, compact; or ``None``."""
+        if not isinstance(canonical, str):
+            return None  # of a definition that has not the form of its type
         if (kind, canonical.partition("|")[0]) in self._by_url:
             found = self.whole(kind, canonical)
             if found is not None:
@@ -125,7 +127,7 @@ class Definitions:
 
 
 def _compacted(kind: str, found: Mapping[str, Any]) -> Resource:
-    """A definition compact; one that has not the form of its type says so if it is a profile, or is not known."""
+    """A definition, compact. A profile without the form of its type is broken, others are not known."""
     try:
         return compact(dict(found)) or {}
     except (AttributeError, KeyError, TypeError, ValueError):
