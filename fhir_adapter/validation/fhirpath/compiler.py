@@ -126,8 +126,9 @@ def _is_fixed(part: Syntax, bound: bool = False) -> bool:
             return True
         case Constant(name):
             return name != "context"
-        case Variable():
-            return bound
+        case Variable(name):
+            # $index and $total may be those of a function further out.
+            return bound and name == "$this"
         case Member(None):
             return bound
         case Call(None):
