@@ -113,9 +113,10 @@ def _days(
         text = f"The consent has {said_status(status, STATUSES)}; say from when to when it stood."
         mapped.queries.append(query(context, "consent", QueryKind.UNCLEAR_STATUS, text))
         return None, None
-    fault = since.fault or until.fault or (None if since.given else QueryKind.NO_DATE)
+    backwards = since.day is not None and until.day is not None and until.day < since.day
+    fault = since.fault or until.fault or (QueryKind.NO_DATE if backwards or not since.given else None)
     if fault is not None:
-        text = "The consent has no day that can be read, so it decides nothing."
+        text = "The consent has no day that can be read, or ends before it begins, so it decides nothing."
         mapped.queries.append(query(context, "consent", fault, text))
         return None, None
     return since.day, until.day

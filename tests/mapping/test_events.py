@@ -247,6 +247,12 @@ UNCLEAR = [("consent", QueryKind.UNCLEAR_STATUS)]
             [],
         ),
         ({"provision": {"period": {"end": "2024-02-20"}}}, [(BOTH, True, FIRST, LAST)], []),
+        (
+            {"provision": {"period": {"end": "2024-02-09"}}},
+            [(BOTH, True, None, None)],
+            [("consent", QueryKind.NO_DATE)],
+        ),
+        ({"provision": {"period": {"end": "2024-02-10"}}}, [(BOTH, True, FIRST, FIRST)], []),
         ({"provision": {"type": "deny"}}, [(BOTH, False, FIRST, None)], []),
         (
             {"dateTime": None, "provision": {"period": {"start": "2024-02-10"}}},
