@@ -19,13 +19,16 @@ from fhir_adapter.trial.types import QueryKind
 from fhir_adapter.trial.values import Truth, all_of
 
 INFECTIONS = (
-    "A00-B99", "G00-G07", "H60.0-H60.1", "H66", "H70", "I30.1", "I33", "I40.0", "J00-J22", "J32", "J36",
-    "J39.0-J39.1", "J44.0", "J69", "J85-J86", "K35", "K61", "K65", "K75.0", "K81.0", "K83.0", "L00-L08",
-    "M00-M01", "M46.2-M46.5", "M86", "N10", "N13.6", "N15.1", "N30", "N34", "N39.0", "N41", "N45", "N49",
-    "N61", "N70-N77", "O23", "O85-O86", "P35-P39", "R57.2", "R65.0-R65.1", "T80.2", "T81.4", "T82.6-T82.7",
-    "T83.5-T83.6", "T84.5-T84.7", "T85.7", "U07.1-U07.2",
+    "A00-B99", "D73.3", "G00-G08", "H05.0", "H44.0", "H60.0-H60.1", "H66", "H70", "I30.1", "I33", "I40.0",
+    "J00-J22", "J32", "J36", "J39.0-J39.1", "J44.0", "J69", "J85-J86", "K04.6-K04.7", "K11.3", "K12.2", "K35",
+    "K61", "K63.0", "K65", "K75.0", "K81.0", "K83.0", "L00-L08", "L30.3", "M00-M01", "M46.2-M46.5", "M60.0",
+    "M65.0-M65.1", "M71.0-M71.1", "M72.6", "M86", "N10", "N13.6", "N15.1", "N30", "N34", "N39.0", "N41",
+    "N45", "N48.2", "N49", "N61", "N70-N77", "O23", "O85-O86", "P35-P39", "R57.2", "R65.0-R65.2", "T80.2",
+    "T81.4", "T82.6-T82.7", "T83.5-T83.6", "T84.5-T84.7", "T85.7", "U04", "U07.1-U07.2",
 )  # fmt: skip
 """ICD-10 ranges of infections for which people are admitted. The record names none: chosen here [J]."""
+PERHAPS = ("K52", "N11-N12", "R50", "R65.9")
+"""Reasons that may be an infection or not: enteritis and nephritis without a cause, fever [J]."""
 
 _OVER = {"arrived": False, "triaged": False, "in-progress": False, "onleave": False, "finished": True}
 _NEVER_WERE = ("planned", "cancelled", "entered-in-error")
@@ -91,7 +94,7 @@ def _for_infection(resource: Mapping[str, Any], conditions: Named, context: Cont
             continue
         try:
             codes = context.hospital.diagnoses(concept)
-            answers.append(has_code(codes, INFECTIONS) if codes else None)
+            answers.append(_infection(codes))
         except UnknownCode as unknown:
             mapped.unknown_codes.append(unknown.code)
             answers.append(None)
@@ -99,6 +102,13 @@ def _for_infection(resource: Mapping[str, Any], conditions: Named, context: Cont
         return True
     known = [*leading, *lesser]
     return False if known and set(known) == {False} else None
+
+
+def _infection(codes: tuple[str, ...]) -> Truth:
+    """Whether the ICD-10 codes of a reason are of an infection; open where it has none."""
+    if has_code(codes, INFECTIONS):
+        return True
+    return None if not codes or has_code(codes, PERHAPS) else False
 
 
 def _reasons(
