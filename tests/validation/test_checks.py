@@ -64,7 +64,123 @@ def concept(system: str, code: str, **more: Any) -> Resource:
     return {"coding": [{"system": system, "code": code} | more]}
 
 
+def definition(kind: str, /, **more: Any) -> Resource:
+    return {"resourceType": kind, "url": "http://x.example/1", "name": "X", "status": "draft"} | more
+
+
+def constraint(*elements: Resource, **more: Any) -> Resource:
+    """A profile of Patient that says no more than ``elements``."""
+    made = definition(
+        "StructureDefinition",
+        kind="resource",
+        abstract=False,
+        type="Patient",
+        baseDefinition="http://hl7.org/fhir/StructureDefinition/Patient",
+        derivation="constraint",
+        differential={"element": [{"id": "Patient", "path": "Patient"}, *elements]},
+    )
+    return made | more
+
+
+def rule_for(path: str, **more: Any) -> Resource:
+    return {"id": path, "path": path} | more
+
+
+def code_system(**more: Any) -> Resource:
+    concepts = [{"code": "a", "property": [{"code": "weight", "valueDecimal": 1}]}, {"code": "b"}]
+    properties = [{"code": "weight", "type": "decimal"}]
+    made = definition("CodeSystem", content="complete", property=properties, concept=concepts)
+    return made | more
+
+
+def value_set(include: Resource) -> Resource:
+    return definition("ValueSet", compose={"include": [include]})
+
+
+def concept_map(source: str, code: str) -> Resource:
+    target = {"code": "x", "equivalence": "equal"}
+    group = {"source": source, "target": "urn:x:y", "element": [{"code": code, "target": [target]}]}
+    return definition("ConceptMap", group=[group])
+
+
+def questionnaire(question: str) -> Resource:
+    condition = {"question": question, "operator": "exists", "answerBoolean": True}
+    items = [
+        {"linkId": "a", "type": "string"},
+        {
+            "linkId": "b",
+            "type": "group",
+            "item": [{"linkId": "c", "type": "string", "enableWhen": [condition]}],
+        },
+    ]
+    return definition("Questionnaire", item=items)
+
+
+GENDER = "http://hl7.org/fhir/administrative-gender"
+
+
 GOOD: dict[str, Resource] = {
+    "a profile with the same ids in its snapshot and its differential": constraint(
+        snapshot={
+            "element": [
+                {
+                    "id": "Patient",
+                    "path": "Patient",
+                    "definition": "x",
+                    "min": 0,
+                    "max": "*",
+                    "base": {"path": "Patient", "min": 0, "max": "*"},
+                }
+            ]
+        },
+    ),
+    "a profile's elements in the order of its base": constraint(
+        rule_for("Patient.identifier", min=1),
+        rule_for("Patient.name"),
+        rule_for("Patient.name.given", min=1),
+        rule_for("Patient.contact"),
+        rule_for("Patient.contact.name"),
+    ),
+    "a profile of an extension of HL7's on a type": constraint(
+        rule_for(
+            "Patient.id",
+            type=[
+                {
+                    "extension": [
+                        {
+                            "url": "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type",
+                            "valueUrl": "string",
+                        }
+                    ],
+                    "code": "http://hl7.org/fhirpath/System.String",
+                }
+            ],
+        ),
+    ),
+    "a code system with all that it says": code_system(count=2),
+    "a value set of known codes": value_set({"system": GENDER, "concept": [{"code": "male"}]}),
+    "a value set of codes below a known one": value_set(
+        {"system": MARITAL, "filter": [{"property": "concept", "op": "is-a", "value": "M"}]}
+    ),
+    "a map from known codes": concept_map(GENDER, "male"),
+    "a map from codes that nobody here knows": concept_map("http://loinc.org", "1-8"),
+    "a question that hangs on another": questionnaire("a"),
+    "a search parameter with an expression": definition(
+        "SearchParameter",
+        description="x",
+        code="x",
+        base=["Patient"],
+        type="token",
+        expression="Patient.gender | Patient.contact.gender",
+    ),
+    "a conditional reference in a transaction": bundle(
+        "transaction",
+        entry(
+            ONE,
+            observation(subject={"reference": "Patient?identifier=a|1"}),
+            request={"method": "POST", "url": "Observation"},
+        ),
+    ),
     "a resource of few elements": OBSERVATION,
     "each form of a date": observation(effectiveDateTime="2024-02-29T23:59:60.5+14:00"),
     "a year before 1000": patient(birthDate="0999"),
@@ -643,6 +759,162 @@ BAD: dict[str, tuple[Resource, str, str]] = {
         },
         "measure-subjects",
         "MeasureReport.group[0].population[0]",
+    ),
+    "a canonical URL that is relative": (
+        definition("CodeSystem", content="complete", url="CodeSystem/x"),
+        "canonical-url",
+        "CodeSystem.url",
+    ),
+    "a canonical fragment that leads nowhere": (
+        {"resourceType": "QuestionnaireResponse", "status": "in-progress", "questionnaire": "#q"},
+        "canonical-url",
+        "QuestionnaireResponse.questionnaire",
+    ),
+    "a question that hangs on none": (
+        questionnaire("z"),
+        "questionnaire-link",
+        "Questionnaire.item[1].item[0]",
+    ),
+    "a question that hangs on itself": (
+        questionnaire("c"),
+        "questionnaire-link",
+        "Questionnaire.item[1].item[0]",
+    ),
+    "a picture that is not there": (
+        narrative('<img src="#x" alt="x"/>'),
+        "xhtml-link",
+        "Patient.text.div",
+    ),
+    "a reference in a Bundle that names no resource": (
+        bundle("collection", entry(ONE, observation(subject={"reference": "Patient"}))),
+        "reference-form",
+        "Bundle.entry[0].resource.subject",
+    ),
+    "a conditional reference outside a transaction": (
+        bundle("collection", entry(ONE, observation(subject={"reference": "Patient?identifier=a|1"}))),
+        "reference-form",
+        "Bundle.entry[0].resource.subject",
+    ),
+    "a reference that leads to two entries": (
+        bundle(
+            "collection",
+            entry(f"{SERVER}Patient/1", patient(id="1", meta={"versionId": "1"})),
+            entry(f"{SERVER}Patient/1", patient(id="1", meta={"versionId": "2"})),
+            entry(f"{SERVER}Observation/1", observation(id="1", subject={"reference": "Patient/1"})),
+        ),
+        "reference-bundle",
+        "Bundle.entry[2].resource.subject",
+    ),
+    "a reference's type as a URL": (
+        observation(
+            subject={"reference": "Patient/1", "type": "http://hl7.org/fhir/StructureDefinition/Patient"}
+        ),
+        "reference-type",
+        "Observation.subject",
+    ),
+    "a wrong number of concepts": (code_system(count=3), "concept-count", "CodeSystem.count"),
+    "a property of a concept of another type": (
+        code_system(concept=[{"code": "a", "property": [{"code": "weight", "valueCode": "b"}]}]),
+        "concept-property",
+        "CodeSystem.concept[0].property[0]",
+    ),
+    "a property that is defined twice": (
+        code_system(property=[{"code": "weight", "type": "decimal"}, {"code": "weight", "type": "string"}]),
+        "concept-property",
+        "CodeSystem.property[1]",
+    ),
+    "a supplement of nothing": (
+        code_system(content="supplement"),
+        "supplement",
+        "CodeSystem.content",
+    ),
+    "a supplement with a code that is not in what it supplements": (
+        code_system(content="supplement", supplements=GENDER),
+        "supplement",
+        "CodeSystem.concept[0]",
+    ),
+    "a value set of a system that is relative": (
+        value_set({"system": "x"}),
+        "coding-system",
+        "ValueSet.compose.include[0]",
+    ),
+    "a value set of a value set's codes": (
+        value_set({"system": "http://hl7.org/fhir/ValueSet/administrative-gender"}),
+        "coding-system",
+        "ValueSet.compose.include[0]",
+    ),
+    "a value set of codes below none": (
+        value_set({"system": GENDER, "filter": [{"property": "concept", "op": "is-a", "value": "x"}]}),
+        "unknown-code",
+        "ValueSet.compose.include[0].filter[0]",
+    ),
+    "a map from a code that is none": (
+        concept_map(GENDER, "x"),
+        "unknown-code",
+        "ConceptMap.group[0].element[0].code",
+    ),
+    "a search parameter with an expression that is none": (
+        definition(
+            "SearchParameter",
+            description="x",
+            code="x",
+            base=["Patient"],
+            type="token",
+            expression="Patient.gender(",
+        ),
+        "expression",
+        "SearchParameter.expression",
+    ),
+    "a profile of an element that its base does not have": (
+        constraint(rule_for("Patient.foo")),
+        "profile-element",
+        "StructureDefinition.differential.element[1]",
+    ),
+    "a profile's element after one that follows it in the base": (
+        constraint(rule_for("Patient.name"), rule_for("Patient.identifier")),
+        "profile-element",
+        "StructureDefinition.differential.element[1]",
+    ),
+    "a profile that gives an element a type that it cannot have": (
+        constraint(rule_for("Patient.name", type=[{"code": "string"}])),
+        "profile-element",
+        "StructureDefinition",
+    ),
+    "a pattern of another type than its element": (
+        constraint(rule_for("Patient.name", patternString="x")),
+        "profile-element",
+        "StructureDefinition",
+    ),
+    "a profile of another kind than its base": (
+        constraint(kind="logical"),
+        "profile-kind",
+        "StructureDefinition",
+    ),
+    "a profile that does not say that it is one": (
+        {name: value for name, value in constraint().items() if name != "derivation"},
+        "profile-kind",
+        "StructureDefinition",
+    ),
+    "a context of what is no extension": (
+        constraint(context=[{"type": "element", "expression": "Patient"}]),
+        "profile-kind",
+        "StructureDefinition.context[0]",
+    ),
+    "an extension of another URL than its own": (
+        constraint(
+            type="Extension",
+            kind="complex-type",
+            baseDefinition="http://hl7.org/fhir/StructureDefinition/Extension",
+            context=[{"type": "element", "expression": "Patient"}],
+            differential={
+                "element": [
+                    {"id": "Extension", "path": "Extension"},
+                    {"id": "Extension.url", "path": "Extension.url", "fixedUri": "http://x.example/2"},
+                ]
+            },
+        ),
+        "profile-kind",
+        "StructureDefinition",
     ),
     "CQL without a library": (
         {

@@ -562,6 +562,33 @@ def test_a_profile_of_a_profile_asks_for_both() -> None:
     assert found(PATIENT | {"name": [TEXT], "gender": "male"}, made, other) == []
 
 
+def test_an_extension_whose_differential_makes_it_a_modifier() -> None:
+    url = "http://x.test/modifier"
+    made = profile(
+        "Extension",
+        element("Extension", isModifier=True, isModifierReason="x"),
+        element("Extension.url", fixedUri=url),
+        url=url,
+        context=[{"type": "element", "expression": "Patient"}],
+    )
+    anything = profile("Patient")
+    held = [{"url": url, "valueBoolean": True}]
+    assert found(PATIENT | {"modifierExtension": held}, made, anything) == []
+    wrong = found(PATIENT | {"extension": held}, made, anything)
+    assert wrong == [("extension-modifier", "Patient.extension[0]")]
+
+
+def test_an_amount_that_cannot_be_compared_with_its_limit() -> None:
+    ucum = {"system": "http://unitsofmeasure.org"}
+    limit = {"value": 1, "unit": "g", "code": "g"} | ucum
+    made = profile(
+        "Observation", element("Observation.value[x]", type=[{"code": "Quantity"}], minValueQuantity=limit)
+    )
+    assert found(OBSERVATION | {"valueQuantity": {"value": 1500, "code": "mg"} | ucum}, made) == []
+    wrong = found(OBSERVATION | {"valueQuantity": {"value": 5, "code": "mL"} | ucum}, made)
+    assert wrong == [("min-value", "Observation.value.ofType(Quantity)")]
+
+
 def test_a_profile_that_is_asked_for_and_missing_is_an_error_that_names_it() -> None:
     (issue,) = validate(PATIENT, profiles=["http://x.test/nowhere"])
     assert (issue.severity, issue.rule) == ("error", "profile-unknown")
