@@ -245,8 +245,8 @@ _PAGE = """# Agreement with HL7's validator
 
 `fhir-adapter validate` is held against HL7's own validator (org.hl7.fhir.validation 6.10.3, R4 4.0.1, without
 a terminology server) on cases with its verdicts: R4 cases of HL7's test suite, in JSON (`hl7`) and turned
-into it from XML (`hl7-from-xml`), and resources of the kinds that this program reads and writes, right and wrong
-(`mutants`, `mutants-extra`). This page is written by `python -m tests.validation.agreement --write`.
+into it from XML (`hl7-from-xml`), and resources of the kinds that this program reads and writes, right and
+wrong (`mutants`, `mutants-extra`). This page is written by `python -m tests.validation.agreement --write`.
 
 - *Verdict*: both find an error, or both find none. Then the same of the valid and of the wrong cases alone.
 - *Located*: of the wrong cases, those where one of our errors stands at an element where theirs does.
