@@ -47,7 +47,6 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
     if path.exists():
         raise WrongUse("There is one already.", where=str(path), remedy="It is left as it is.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         named = {}
         if protocol:
             named["protocol"] = os.path.relpath(protocol, folder)
@@ -58,6 +57,7 @@ def command(folder: Path, protocol: Path | None, mapping: Path | None) -> None:
             named["mapping"] = os.path.relpath(mapping, folder)
             alike = shipped.MAPPINGS / mapping.name
             _copied(alike if alike.is_dir() else shipped.MAPPINGS / MAPPING, mapping)
+        folder.mkdir(parents=True, exist_ok=True)
         exported = holds_export(folder)
         text = source_template(folder, folder, **named) if exported else template("export", **named)
         with path.open("x", encoding="utf-8") as file:

@@ -87,6 +87,15 @@ def test_a_mapping_of_the_name_of_one_that_ships_is_a_copy_of_it(tmp_path: Path)
     assert ours.digest == theirs.digest
 
 
+def test_a_protocol_file_that_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    shipped_rules = (shipped.PROTOCOLS / "nct06410833.toml").read_text("utf-8")
+    rules.write_text(shipped_rules.replace("oldest = 18", "oldest = 4"), "utf-8")
+    result = command("init", tmp_path / "trial", "--protocol", rules)
+    said(result, 2, "eligibility.age", "ends before it begins", "Exchange the two")
+    assert not (tmp_path / "trial").exists()
+
+
 def test_a_copy_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     said(command("init", tmp_path, "--mapping", tmp_path / "taken" / "ours"), 3, "taken", "cannot be written")
