@@ -65,7 +65,7 @@ class Scored:
     """What came of scoring: participants, their assessments, the queries by id, and what is unknown.
 
     ``conduct`` is that of everybody on the list, also of those who do not count or not yet. A run keeps the
-    assessments without evidence, and neither conduct nor doses.
+    scores without evidence, and neither conduct nor doses.
     """
 
     subjects: Mapping[str, Subject]
@@ -90,6 +90,9 @@ class Scored:
         return subject in self.assessments and self.assessments[subject].dosed
 
 
+_OF_CONDUCT = (OutcomeCode.CALENDAR, OutcomeCode.ELIGIBILITY)
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredOne:
     """What came of scoring one participant; ``assessment`` is None of who does not count."""
@@ -101,12 +104,13 @@ class ScoredOne:
     queries: tuple[Query, ...]
 
     def without_evidence(self) -> ScoredOne:
-        """Only what is told of a cohort. The outcomes themselves lose what they rest on."""
+        """Only what is told of a cohort: its scores. The outcomes themselves lose what they rest on."""
         if self.assessment is None:
             return replace(self, conduct=None, doses=())
-        for each in self.assessment.outcomes:
+        scores = tuple(each for each in self.assessment.outcomes if each.code not in _OF_CONDUCT)
+        for each in scores:
             let_go(each)
-        bare = Assessment(self.assessment.outcomes, {}, (), self.assessment.dosed)
+        bare = Assessment(scores, {}, (), self.assessment.dosed)
         return replace(self, assessment=bare, conduct=None, doses=())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fhir_adapter.pipeline.run import Report, run
+from fhir_adapter.pipeline.run import Report, rescored, run
 from fhir_adapter.scores.rate import response_rates
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.items import OutcomeCode
@@ -59,11 +59,12 @@ def report(study: Study) -> Report:
 
 
 @pytest.fixture(scope="module")
-def outcomes(report: Report) -> dict[tuple[str, str, str], Outcome]:
-    assert report.scored is not None
+def outcomes(study: Study, report: Report) -> dict[tuple[str, str, str], Outcome]:
+    scored = rescored(study, AS_OF).scored
+    assert scored is not None
     return {
         (each.subject, each.code, each.visit): each
-        for assessment in report.scored.assessments.values()
+        for assessment in scored.assessments.values()
         for each in assessment.outcomes
     }
 
