@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from fhir_adapter.validation.definitions.store import core, core_urls
@@ -101,7 +101,7 @@ class Model:
     constraints: tuple[Constraint, ...]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def model(name: str) -> Model | None:
     """The model of a type (``Quantity``) or of an element with children (``Observation.component``)."""
     definition = core("StructureDefinition", _BASE + name.partition(".")[0])
@@ -213,7 +213,7 @@ def resource_types() -> frozenset[str]:
     ) - {"Resource", "DomainResource"}
 
 
-@cache
+@lru_cache(maxsize=4096)
 def is_resource(name: str) -> bool:
     """Whether R4 has a resource type of that name, abstract ones included."""
     definition = core("StructureDefinition", _BASE + name) if name else None
@@ -224,7 +224,7 @@ def is_resource(name: str) -> bool:
     )
 
 
-@cache
+@lru_cache(maxsize=4096)
 def ancestors(name: str) -> tuple[str, ...]:
     """A type and the types that it specializes: ``("Patient", "DomainResource", "Resource")``."""
     definition = core("StructureDefinition", _BASE + name) if name else None

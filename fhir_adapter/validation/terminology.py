@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fhir_adapter.validation.definitions.store import Definitions
+from fhir_adapter.validation.fhirpath.errors import CannotEvaluate
+from fhir_adapter.validation.fhirpath.regex import pattern
 from fhir_adapter.validation.languages import is_language
 from fhir_adapter.validation.ucum import is_unit
 
@@ -233,8 +235,8 @@ def _filtered(concepts: Mapping[str, list[Any]], rule: Mapping[str, Any]) -> fro
     property, operation, value = rule.get("property"), rule.get("op"), rule.get("value")
     if property in ("code", "concept") and operation == "regex" and isinstance(value, str):
         try:
-            fits = re.compile(value).fullmatch
-        except re.error:
+            fits = pattern(value).fullmatch
+        except CannotEvaluate:
             return None
         return frozenset(code for code in concepts if fits(code))
     if property not in ("concept", "code") or not isinstance(value, str):

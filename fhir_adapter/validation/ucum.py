@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, localcontext
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -36,13 +36,13 @@ def _table() -> tuple[dict[str, Decimal], dict[str, tuple[str, bool, str, str]]]
     return prefixes, units
 
 
-@cache
+@lru_cache(maxsize=4096)
 def is_unit(code: str) -> bool:
     """Whether ``code`` is a unit of UCUM, case-sensitive. Units in annotations alone (``{score}``) are."""
     return _parse(code) is not None
 
 
-@cache
+@lru_cache(maxsize=4096)
 def canonical(code: str) -> tuple[Decimal, Dimension] | None:
     """The factor and the base units of ``code``: ``("cm")`` → ``(0.01, (("m", 1),))``.
 

@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +34,7 @@ def _core_bytes() -> tuple[bytes, dict[str, tuple[int, int]], int]:
     return content, msgspec.msgpack.decode(content[8:start]), start
 
 
-@cache
+@lru_cache(maxsize=8192)
 def core(kind: str, url: str) -> Resource | None:
     """R4's own definition of ``kind`` (such as ``ValueSet``) at ``url``, compact, or ``None``."""
     content, index, start = _core_bytes()
