@@ -112,7 +112,7 @@ def model(name: str) -> Model | None:
     prefix = f"{name}."
     below = [row for row in rows if row["path"].startswith(prefix) and row["path"].count(".") == depth]
     own = next((row for row in rows if row["path"] == name), None)
-    if own is None:
+    if own is None or ("." in name and not below):
         return None
     parents = {row["path"].rpartition(".")[0] for row in rows}
     by_path = {row["path"]: row for row in rows}
