@@ -40,7 +40,11 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     since = _since(resource, context)
     sure = confirmed(resource)
     if not sure:
-        effect = "does not count" if status == "refuted" else "leaves criteria open; confirm or refute it"
+        effect = (
+            "does not count; correct it if that is wrong"
+            if status == "refuted"
+            else "leaves criteria open; confirm or refute it"
+        )
         text = f"The diagnosis has {said_status(status, VERIFICATION)} and {effect}."
         asked = query(context, " ".join(codes), QueryKind.NOT_CONFIRMED, text)
         mapped.queries.append(dated(asked, since))

@@ -116,7 +116,7 @@ def _days(
     backwards = since.day is not None and until.day is not None and until.day < since.day
     fault = since.fault or until.fault or (QueryKind.NO_DATE if backwards or not since.given else None)
     if fault is not None:
-        text = "The consent has no day that can be read, or ends before it begins, so it decides nothing."
+        text = "The consent has no day that can be read, or ends before it begins; correct its days."
         mapped.queries.append(query(context, "consent", fault, text))
         return None, None
     return since.day, until.day

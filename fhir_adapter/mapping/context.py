@@ -79,8 +79,8 @@ _PROBLEM_TEXTS: Mapping[Problem, str] = {
     Problem.NO_UNIT: "The value has no unit; name the unit at the source, or a default unit for this code.",
     Problem.UNKNOWN_UNIT: "The unit does not convert for this item; correct it, or add its spelling.",
     Problem.IMPLAUSIBLE: "The value cannot be believed in this unit; correct the value or the unit.",
-    Problem.UNREADABLE: "The value cannot be read as a result of this item.",
-    Problem.INVALID_LEVEL: "This level does not exist for the item.",
+    Problem.UNREADABLE: "The value cannot be read as a result of this item; correct it, or add its word.",
+    Problem.INVALID_LEVEL: "This level does not exist for the item; correct it.",
 }
 
 

@@ -54,7 +54,7 @@ def _at(resource: Mapping[str, Any], status: object, context: Context, mapped: M
     if isinstance(found, Moment):
         return found
     mapped.queries.append(
-        query(context, "vaccination", found, "The vaccination has no date that can be read.")
+        query(context, "vaccination", found, "The vaccination has no date that can be read; add it.")
     )
     recorded = moment(resource.get("recorded"), context)
     return Moment(date.min, recorded.last if isinstance(recorded, Moment) else date.max)

@@ -46,7 +46,9 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
         at = when.effective(resource, context.zone, context.hospital.timezone)
     except when.NoDate as fault:
         kind = QueryKind.NO_TIME_ZONE if isinstance(fault, when.NoTimeZone) else QueryKind.NO_DATE
-        mapped.queries.append(query(context, drug, kind, "The administration has no date that can be read."))
+        mapped.queries.append(
+            query(context, drug, kind, "The administration has no date that can be read; add it.")
+        )
         if not ordered and status != "not-done":
             _unclear(drug, None, context, mapped)
         elif str(status) in _STATUSES and status != "not-done":

@@ -92,7 +92,9 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     born = (found.first, found.last) if isinstance(found, Moment) else None
     if sent is not None and (born is None or born[0] != born[1]):
         kind = QueryKind.PARTIAL_DATE if born else QueryKind.NO_DATE
-        text = "The birth date is no day; what depends on the age stays open near a boundary."
+        text = (
+            "The birth date is no day; add it. Until then what depends on the age stays open near a boundary."
+        )
         mapped.queries.append(query(context, "birth-date", kind, text))
     gender = resource.get("gender")
     sex = str(gender) if gender in ("female", "male") else None

@@ -64,7 +64,7 @@ class Span:
 
 
 _TEXTS: Mapping[QueryKind, str] = {
-    QueryKind.NO_DATE: "has no date that can be read, or ends before it begins.",
+    QueryKind.NO_DATE: "has no date that can be read, or ends before it begins; correct its dates.",
     QueryKind.NO_TIME_ZONE: "has a time without a time zone; name the hospital's in its settings.",
     QueryKind.PARTIAL_DATE: "has a date that is no day; add the day.",
 }
