@@ -22,7 +22,6 @@ __all__ = [
     "constraints_of",
     "is_resource",
     "model",
-    "prefixed",
     "resource_types",
     "types_of",
 ]
@@ -194,14 +193,6 @@ def constraints_of(row: Mapping[str, Any]) -> tuple[Constraint, ...]:
         for rule in row.get("constraint", ())
         if rule.get("expression")
     )
-
-
-@cache
-def prefixed(name: str, stem: str) -> tuple[str, ...]:
-    """The names in JSON under which the model ``name`` may have the element ``stem``."""
-    found = model(name)
-    element = found.elements.get(stem) if found else None
-    return tuple(element.key(type.code) for type in element.types) if element else ()
 
 
 @cache

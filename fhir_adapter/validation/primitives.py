@@ -74,10 +74,6 @@ def _is_canonical(value: Any) -> bool:
     return _is_uri(value) and (value[0] == "#" or _scheme(value) is not None)
 
 
-def _is_url(value: Any) -> bool:
-    return _is_uri(value)
-
-
 def _real_day(value: str) -> bool:
     """Whether the calendar has the day; a month or a year alone it always has."""
     if len(value) < 10 or value[8:10] <= "28":
@@ -129,7 +125,7 @@ FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "time": lambda value: type(value) is str and _time(value) is not None,
     "unsignedInt": lambda value: _whole(value, 0, 2**31 - 1),
     "uri": _is_uri,
-    "url": _is_url,
+    "url": _is_uri,
     "uuid": lambda value: type(value) is str and _uuid(value) is not None,
 }
 """Primitive type → whether a value has its form."""

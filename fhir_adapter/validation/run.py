@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fhir_adapter.validation.definitions.store import Definitions
 from fhir_adapter.validation.issue import Issue, Severity
 
-__all__ = ["Path", "Run", "Scope", "Settings", "render", "step"]
+__all__ = ["Path", "Run", "Scope", "Settings", "render"]
 
 Path = tuple[Any, str, int]
 """The way to an element: the path of the element around it, its name there, its index or -1."""
@@ -120,11 +120,6 @@ class Run:
             return not any(issue.severity == "error" for issue in self.issues)
         finally:
             self.issues = kept
-
-
-def step(path: Path | None, name: str, index: int = -1) -> Path:
-    """The path of an element in the element at ``path``."""
-    return (path, name, index)
 
 
 def render(path: Path | None) -> str:

@@ -17,7 +17,7 @@ from fhir_adapter.validation.fhirpath.regex import pattern
 from fhir_adapter.validation.languages import is_language
 from fhir_adapter.validation.ucum import is_unit
 
-__all__ = ["Members", "code_system", "has_code", "is_defined", "members"]
+__all__ = ["Members", "code_system", "has_code", "members"]
 
 Answer = bool | None
 
@@ -77,12 +77,6 @@ def members(definitions: Definitions, canonical: str) -> Members | None:
         cache[canonical] = _members(definitions, canonical)
     found: Members | None = cache[canonical]
     return found
-
-
-def is_defined(definitions: Definitions, system: str) -> bool:
-    """Whether all codes of ``system`` are known here."""
-    found = code_system(definitions, system)
-    return found is not None and found.get("content") == "complete"
 
 
 def code_system(definitions: Definitions, system: str) -> dict[str, Any] | None:
