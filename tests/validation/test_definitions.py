@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fhir_adapter.validation import definitions as room
@@ -47,11 +49,20 @@ def test_all_of_r4_is_there() -> None:
     } <= {*core_urls("StructureDefinition")}
 
 
-def test_what_ships_is_made_of_hl7s_definitions_byte_for_byte() -> None:
+def unpacked(content: bytes) -> dict[str, bytes]:
+    """The definitions in a file, each as it is before it is packed: zlib's versions pack differently."""
+    start = 8 + int.from_bytes(content[:8], "big")
+    index = msgspec.msgpack.decode(content[8:start])
+    return {
+        key: zlib.decompress(content[start + at : start + at + length]) for key, (at, length) in index.items()
+    }
+
+
+def test_what_ships_is_made_of_hl7s_definitions() -> None:
     jar = Path.home() / ".m2" / "repository" / JAR
     if not jar.exists():
         pytest.skip("HL7's definitions are not on this machine (Maven): what ships is not made again")
-    assert build(jar) == SHIPPED.read_bytes()
+    assert unpacked(build(jar)) == unpacked(SHIPPED.read_bytes())
 
 
 def test_a_package_folder_is_read_as_the_jar_is(tmp_path: Path) -> None:
