@@ -14,6 +14,8 @@ _TOP = _DATA if _DATA.is_dir() else _PACKAGE.parent
 
 PROFILES = _TOP / "profiles"
 """The project's FHIR package."""
+SDC = _PACKAGE / "validation" / "sdc"
+"""The package that ours depends on: of HL7's Structured Data Capture, the extensions that our forms use."""
 MAPPINGS = _TOP / "mappings"
 """One folder a hospital."""
 PROTOCOLS = _PACKAGE / "trial" / "protocols"

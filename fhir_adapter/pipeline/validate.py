@@ -23,7 +23,7 @@ from typing import IO, Any, Final
 from fhir_adapter.errors import CannotBeDone, FileFault, WrongUse
 from fhir_adapter.exchange.resource import ID
 from fhir_adapter.pipeline.processors import processors
-from fhir_adapter.shipped import PROFILES
+from fhir_adapter.shipped import PROFILES, SDC
 from fhir_adapter.validation import Issue, Severity, validate
 from fhir_adapter.validation.definitions import BrokenPackage, Definitions, read_package
 from fhir_adapter.validation.source import Document, load
@@ -99,9 +99,9 @@ class _Part:
 
 @cache
 def definitions(packages: tuple[Path, ...]) -> Definitions:
-    """R4's definitions, this project's, and those of ``packages``; ``FileFault`` for a broken one."""
+    """R4's definitions, this project's with those that it depends on, and those of ``packages``; ``FileFault`` for a broken one."""
     found = Definitions()
-    for package in (PROFILES, *packages):
+    for package in (PROFILES, SDC, *packages):
         try:
             for resource in read_package(package):
                 found.add(resource)

@@ -42,6 +42,11 @@ def test_nothing_found(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "1 resource in 1 file: nothing found.\n")
 
 
+def test_the_projects_own_package_is_without_fault() -> None:
+    result = run(PROFILES)
+    assert result.exit_code == 0, result.output
+
+
 def test_it_says_what_it_does_not_check(tmp_path: Path) -> None:
     result = run(put(tmp_path, "p.json", GOOD))
     assert all(phrase in result.stderr for phrase in NOT_CHECKED)

@@ -13,6 +13,7 @@ import pytest
 from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.mapping import profiles
+from fhir_adapter.shipped import SDC
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.drugs import DRUGS, ORDERED
 from fhir_adapter.trial.items import CANONICAL, ITEMS, OUTCOMES, REASONS, SITED
@@ -21,7 +22,6 @@ from tests.reference import ReferenceIssue, errors, require_java, validate
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "profiles"
 EXAMPLES = Path(__file__).parent / "examples"
-SDC = Path(__file__).parent / "sdc"
 
 GOOD = sorted(path.stem for path in EXAMPLES.glob("*-good*.json"))
 BAD = sorted(path.stem for path in EXAMPLES.glob("*-bad-*.json"))
