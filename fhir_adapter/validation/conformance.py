@@ -1,29 +1,29 @@
 """Conformance resources against what they speak of.
 
-https://hl7.org/fhir/R4/searchparameter.html, https://hl7.org/fhir/R4/capabilitystatement.html,
-https://hl7.org/fhir/R4/structuredefinition.html, https://hl7.org/fhir/R4/elementdefinition.html,
-https://hl7.org/fhir/R4/codesystem.html
+https://hl7.org/fhir/R4/searchparameter.html, https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
-from fhir_adapter.validation.model import Element, ancestors, model
+from fhir_adapter.validation.fhirpath import FhirPathError, compile
+from fhir_adapter.validation.model import model
 from fhir_adapter.validation.run import Path, Run, Scope
 
-__all__ = ["check_capabilities", "check_code_system", "check_search_parameter", "check_structure"]
+__all__ = ["check_capabilities", "check_search_parameter", "check_url"]
 
 Json = Mapping[str, Any]
 
-_BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def check_search_parameter(scope: Scope, run: Run) -> None:
     """SearchParameter.derivedFrom: the bases are among those of the other one, and the type is the same."""
+    _expression(scope, run)
     other = scope.resource.get("derivedFrom")
     found = run.definitions.get("SearchParameter", other) if isinstance(other, str) else None
     if found is None:
@@ -67,86 +67,35 @@ def check_capabilities(scope: Scope, run: Run) -> None:
                     )
 
 
-def check_code_system(scope: Scope, run: Run) -> None:
-    """CodeSystem.supplements: "a supplement SHALL have a content of 'supplement'"."""
-    content = scope.resource.get("content")
-    if "supplements" in scope.resource and isinstance(content, str) and content != "supplement":
+def _expression(scope: Scope, run: Run) -> None:
+    """SearchParameter.expression is FHIRPath. https://hl7.org/fhir/R4/searchparameter.html"""
+    text = scope.resource.get("expression")
+    if not isinstance(text, str) or not text:
+        return
+    try:
+        compile(text)
+    except FhirPathError as fault:
+        message = f"is no FHIRPath that can be read: {fault}"
+        run.error((scope.path, "expression", -1), "expression", message, "invalid")
+
+
+def check_url(scope: Scope, run: Run) -> None:
+    """The url of a resource that others name by it is absolute. https://hl7.org/fhir/R4/resource.html#canonical
+
+    "An absolute URI that is used to identify" it, in the definitions of these elements.
+    """
+    url = scope.resource.get("url")
+    if isinstance(url, str) and url and not _ABSOLUTE.match(url) and is_canonical(scope.type):
         run.error(
-            (scope.path, "content", -1),
-            "supplement",
-            "supplements another; expected supplement",
-            "business-rule",
+            (scope.path, "url", -1), "canonical-url", "is relative; expected an absolute URL", "invalid"
         )
 
 
-def check_structure(scope: Scope, run: Run) -> None:
-    """A profile's differential: its profiles are for the types they stand at, its discriminators lead
-    somewhere.
-
-    ElementDefinition.type.profile, ElementDefinition.slicing.discriminator.
-    """
-    differential = scope.resource.get("differential")
-    if not isinstance(differential, dict) or scope.resource.get("derivation") != "constraint":
-        return
-    for element, path in _items(differential, "element", (scope.path, "differential", -1)):
-        for kind, here in _items(element, "type", path):
-            _profiles(kind, here, run)
-        slicing = element.get("slicing")
-        if isinstance(slicing, dict) and isinstance(element.get("path"), str):
-            found = _element(element["path"])
-            for one, here in _items(slicing, "discriminator", (path, "slicing", -1)):
-                if found is not None and isinstance(one.get("path"), str) and not _leads(found, one["path"]):
-                    run.error(
-                        here, "discriminator", "its path leads to no element of what is sliced", "invalid"
-                    )
-
-
-def _profiles(kind: Json, path: Path, run: Run) -> None:
-    code, profiles = kind.get("code"), kind.get("profile")
-    for index, url in enumerate(profiles if isinstance(profiles, list) else ()):
-        found = run.definitions.get("StructureDefinition", url) if isinstance(url, str) else None
-        if found is None or not isinstance(code, str) or "." in code:
-            continue
-        is_type = found["url"] == _BASE + found.get("type", "")
-        if code not in ancestors(found.get("type", "")) or (
-            is_type and code not in ("Resource", found["type"])
-        ):
-            run.error(
-                (path, "profile", index),
-                "profile-type",
-                f"is a profile of {found.get('type')}, not of {code}",
-                "invalid",
-            )
-
-
-def _element(path: str) -> Element | None:
-    """The element at a path of a profile, through datatypes."""
-    names = path.split(".")
-    described = model(names[0])
-    found: Element | None = None
-    for name in names[1:]:
-        found = described.elements.get(name.removesuffix("[x]")) if described else None
-        if found is None:
-            return None
-        described = model(found.types[0].content) if found.types else None
-    return found
-
-
-def _leads(element: Element, path: str) -> bool:
-    """Whether the first name of a discriminator's path is a child of one of the element's types."""
-    first = path.split(".")[0]
-    if not _NAME.fullmatch(first) or first == "resolve":
-        return True
-    for type in element.types:
-        described = model(type.content)
-        if (
-            described is None
-            or type.code == "Resource"
-            or first in described.elements
-            or type.code == "Reference"
-        ):
-            return True
-    return False
+@cache
+def is_canonical(type: str) -> bool:
+    """Whether resources of a type are published under a URL of their own."""
+    described = model(type)
+    return described is not None and {"url", "publisher"} <= described.elements.keys()
 
 
 def _items(holder: Json, name: str, path: Path) -> Iterator[tuple[Json, Path]]:

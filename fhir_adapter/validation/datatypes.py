@@ -134,15 +134,21 @@ def _limit(definition: Mapping[str, Any], stem: str, *, lowest: bool) -> Check |
         pair = value_of(value, limit)
         if pair is None:
             if "value" in value:
-                run.warning(
-                    path, rule, f"has a unit that cannot be compared with {limit.get('code')}", "value"
-                )
+                message = f"has a unit that cannot be compared with {limit.get('code')}"
+                run.say("error" if _both_known(value, limit) else "warning", path, rule, message, "value")
         elif beyond(*pair):
             run.error(
                 path, rule, f"is not allowed; at {word} {limit.get('value')} {limit.get('code', '')}", "value"
             )
 
     return check
+
+
+def _both_known(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both have units of UCUM that can be read, so that it is certain that they differ in kind."""
+    if not one.get("system") == other.get("system") == _UCUM:
+        return False
+    return all(canonical(str(unit.get("code"))) is not None for unit in (one, other))
 
 
 def value_of(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:

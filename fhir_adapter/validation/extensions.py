@@ -27,6 +27,16 @@ _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 # Groups of resource types that R4 names in contexts without a definition of their own.
 _GROUPS: Final = frozenset({"CanonicalResource", "MetadataResource", "Any", "*"})
 
+# Contexts that 4.0.1 left out of its definitions although its own resources have the extensions there; later
+# versions of the definitions name them: https://hl7.org/fhir/R5/extensions.html
+_MENDED: Final = {
+    f"{_BASE}structuredefinition-fhir-type": frozenset({"ElementDefinition.type"}),
+    f"{_BASE}structuredefinition-normative-version": frozenset(
+        {"CapabilityStatement", "CodeSystem", "ElementDefinition", "OperationDefinition", "ValueSet"}
+    ),
+    f"{_BASE}regex": frozenset({"ElementDefinition.type"}),
+}
+
 
 def check(value: dict[str, Any], path: Path, run: Run, *, modifier: bool) -> None:
     """An extension at ``path``, of which the structure is checked already."""
@@ -45,8 +55,8 @@ def check(value: dict[str, Any], path: Path, run: Run, *, modifier: bool) -> Non
         if path[0][1] not in ("extension", "modifierExtension"):
             _unknown(url, path, run)
         return
-    snapshot = definition.get("snapshot")
-    is_modifier = bool(snapshot and snapshot[0].get("isModifier"))
+    elements = definition.get("snapshot") or definition.get("differential")
+    is_modifier = bool(elements and elements[0].get("isModifier"))
     if is_modifier != modifier:
         wanted = "modifierExtension" if is_modifier else "extension"
         run.error(path, "extension-modifier", f"{url} belongs in {wanted}", "structure")
@@ -137,6 +147,9 @@ def _in_context(definition: Mapping[str, Any], path: Path, run: Run) -> None:
             or (expression.startswith(_BASE) and expression.removeprefix(_BASE) in names)
         ):
             return
+    mended = _MENDED.get(definition["url"])
+    if mended is not None and not mended.isdisjoint(names or identities(path[0], run)):
+        return
     wanted = ", ".join(str(context.get("expression")) for context in contexts[:8])
     run.error(
         path[0],

@@ -77,6 +77,8 @@ def check(value: Any, path: Path, run: Run) -> None:
         run.error(path, "txt-2", "has no content but blanks; expected text or an image", "invariant")
     if any(found.fragments):
         _linked(found.fragments, path, run)
+    if found.images:
+        _pictured(found.images, path, run)
 
 
 def _linked(fragments: list[str], path: Path, run: Run) -> None:
@@ -88,6 +90,14 @@ def _linked(fragments: list[str], path: Path, run: Run) -> None:
     known = run.memo[key]
     if any(fragment and fragment not in known for fragment in fragments):
         run.error(path, "xhtml-link", "has a link within the resource that leads nowhere", "invalid")
+
+
+def _pictured(images: list[str], path: Path, run: Run) -> None:
+    """An image of the source ``#x`` is a contained resource. https://hl7.org/fhir/R4/narrative.html#img"""
+    held = run.scope.container.resource.get("contained")
+    known = {one.get("id") for one in held if isinstance(one, dict)} if isinstance(held, list) else set()
+    if any(image not in known for image in images):
+        run.error(path, "xhtml-link", "has an image within the resource that is not there", "invalid")
 
 
 def _ids(resource: Any) -> set[str]:
@@ -112,7 +122,7 @@ def faults(value: str) -> list[tuple[str, str]]:
     return parse(value).faults
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def parse(text: str) -> Narrative:
     """Read a ``div``."""
     found = Narrative()

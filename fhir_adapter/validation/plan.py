@@ -144,6 +144,8 @@ def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field
             ok, kind = FORMS["id"], "id"
         if kind == "url":
             checks = (*checks, datatypes.no_example)
+        if kind == "canonical":
+            checks = (*checks, references.check_canonical)
         if key == "id" and holder_kind != "resource":
             checks = (*checks, _unique)
         limit = element.definition.get("maxLength")
@@ -200,13 +202,24 @@ def _primitive(step: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Ch
 
 
 def _unique(value: Any, path: Path, run: Run) -> None:
-    """Element.id is unique in the resource. https://hl7.org/fhir/R4/element.html#id"""
-    seen = run.memo.setdefault(("element ids", id(run.scope.resource)), set())
+    """Element.id is unique in the resource. https://hl7.org/fhir/R4/element.html#id
+
+    A StructureDefinition's snapshot and its differential have the same ids, each once (sdf-16, sdf-17).
+    """
+    part = _part(path, run) if run.scope.type == "StructureDefinition" else ""
+    seen = run.memo.setdefault(("element ids", id(run.scope.resource), part), set())
     if value in seen:
         run.error(
             path[0], "duplicate-id", "has an id that another element of the resource has, too", "invalid"
         )
     seen.add(value)
+
+
+def _part(path: Path, run: Run) -> str:
+    """The element of the resource that ``path`` is in."""
+    while path[0] is not None and path[0] != run.scope.path:
+        path = path[0]
+    return path[1]
 
 
 def _malformed(kind: str, value: Any, path: Path, run: Run) -> None:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final
 
 from fhir_adapter.validation.bindings import in_value_set
 from fhir_adapter.validation.datatypes import value_of
+from fhir_adapter.validation.fhirpath.errors import CannotEvaluate
+from fhir_adapter.validation.fhirpath.regex import pattern
 from fhir_adapter.validation.model import model
 from fhir_adapter.validation.run import Path, Run, Scope
 from fhir_adapter.validation.terminology import code_system
 from fhir_adapter.validation.values import same
 
-__all__ = ["check"]
+__all__ = ["check", "check_questions"]
 
 Json = Mapping[str, Any]
 
@@ -54,6 +55,22 @@ def check(scope: Scope, run: Run) -> None:
         return
     one = _Response(scope, run, found)
     one.items(_list(found, "item"), [(scope.resource, scope.path)], [scope.resource])
+
+
+def check_questions(scope: Scope, run: Run) -> None:
+    """Questionnaire.item.enableWhen.question: the linkId of another question, "whose answer … governs"."""
+    known = {str(item.get("linkId")) for item in _all_items(scope.resource)}
+    left = [(item, (scope.path, "item", index)) for index, item in _numbered(scope.resource, "item")]
+    while left:
+        item, path = left.pop()
+        for condition in _list(item, "enableWhen"):
+            question = condition.get("question")
+            if isinstance(question, str) and question not in known:
+                message = "hangs on a question that is none of the questionnaire"
+                run.error(path, "questionnaire-link", message, "not-found")
+            elif isinstance(question, str) and question == item.get("linkId"):
+                run.error(path, "questionnaire-link", "hangs on its own answer", "business-rule")
+        left += [(inner, (path, "item", index)) for index, inner in _numbered(item, "item")]
 
 
 def _questionnaire(scope: Scope, run: Run, canonical: str) -> Json | None:
@@ -253,15 +270,20 @@ class _Response:
             self.run.error(
                 path, "questionnaire-length", f"has {len(value)} characters; at least {least}", "invariant"
             )
-        pattern = _extension(question, "regex")
-        if isinstance(pattern, str) and len(value) < 10_000:
-            fits = _pattern(pattern)
-            if fits is not None and not fits.fullmatch(value):
+        expected = _extension(question, "regex")
+        if isinstance(expected, str):
+            try:
+                fits = pattern(expected).fullmatch(value)
+            except CannotEvaluate:
+                self.run.warning(
+                    path, "questionnaire-regex", "its question has a pattern that cannot be used"
+                )
+                return
+            if not fits:
                 shape = _extension(question, "entryFormat")
                 like = f", such as {shape}" if isinstance(shape, str) else ""
-                self.run.error(
-                    path, "questionnaire-regex", f"has not the form that is expected{like}", "invariant"
-                )
+                message = f"has not the form that is expected{like}"
+                self.run.error(path, "questionnaire-regex", message, "invariant")
 
     def limits(self, question: Json, value: Any, path: Path) -> None:
         """Extensions minValue, maxValue and maxDecimalPlaces. A partial date is compared as it is written."""
@@ -476,11 +498,3 @@ def _all_items(holder: Json) -> Iterator[Json]:
                 if name == "item":
                     yield inner
                 left.append(inner)
-
-
-@lru_cache(maxsize=128)
-def _pattern(text: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return None

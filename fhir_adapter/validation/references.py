@@ -17,6 +17,7 @@ from fhir_adapter.validation.run import Path, Run, Scope
 __all__ = [
     "Target",
     "absolute",
+    "check_canonical",
     "check_form",
     "entries",
     "entry_of",
@@ -32,6 +33,9 @@ Check = Callable[[Any, Path, Run], None]
 _BASE: Final = "http://hl7.org/fhir/StructureDefinition/"
 _BLANK: Final = re.compile(r"\s")
 _LOCAL: Final = re.compile(r"([A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_SEARCH: Final = re.compile(r"[A-Za-z]+\?")
+_RELATIVE: Final = re.compile(r"[A-Za-z]+/[^/]+(/_history/[^/]+)?")
 _REST: Final = re.compile(
     r"(?P<base>(?:https?://[^?#\s]*/)?)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})"
     r"(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?:#.*)?"
@@ -94,6 +98,8 @@ def check_form(value: Any, path: Path, run: Run) -> None:
                     "SHALL have a contained resource if a local reference is provided",
                     "invariant",
                 )
+    elif _is_no_name(reference, run):
+        run.error(path, "reference-form", "reference is relative; expected [type]/[id]", "structure")
     elif (local := _LOCAL.fullmatch(reference)) is not None and not is_resource(local[1]):
         near = suggestion(local[1], resource_types())
         run.warning(
@@ -103,17 +109,54 @@ def check_form(value: Any, path: Path, run: Run) -> None:
         run.warning(
             path, "reference-bundle", "reference is a URN, and no entry of the Bundle has it", "not-found"
         )
+    _ambiguous(reference, path, run)
     told = value.get("type")
     if isinstance(told, str):
         target = find(reference, run)
         actual = target.type if target is not None else implied_type(reference)
-        if actual is not None and told != actual and told not in (f"{_BASE}{actual}",):
+        if actual is not None and told != actual:
             run.error(
                 path,
                 "reference-type",
                 f"type says {shown(told)}, and reference leads to {shown(actual)}",
                 "structure",
             )
+
+
+def _is_no_name(reference: str, run: Run) -> bool:
+    """Whether a relative reference in a Bundle has not the form of a resource's type and id.
+
+    https://hl7.org/fhir/R4/bundle.html#references: relative ones are resolved as ``[type]/[id]``. In a
+    transaction they may be a search for the resource: https://hl7.org/fhir/R4/http.html#trules.
+    """
+    bundle = run.scope.bundle
+    if bundle is None or _SCHEME.match(reference):
+        return False
+    if bundle.resource.get("type") == "transaction" and _SEARCH.match(reference):
+        return False
+    return _RELATIVE.fullmatch(reference) is None
+
+
+def _ambiguous(reference: str, path: Path, run: Run) -> None:
+    """A reference without a version that several entries of the Bundle answer to.
+
+    https://hl7.org/fhir/R4/bundle.html#references: "If multiple matches are found, it is ambiguous which is
+    correct."
+    """
+    bundle = run.scope.bundle
+    if bundle is None or "/_history/" in reference:
+        return
+    url = absolute(reference, run.scope, bundle)
+    if url is not None and len(entries(run, bundle).get(url.partition("#")[0], ())) > 1:
+        run.error(
+            path, "reference-bundle", "more than one entry of the Bundle is what it leads to", "invalid"
+        )
+
+
+def check_canonical(value: Any, path: Path, run: Run) -> None:
+    """A canonical that is a fragment leads to a contained resource. https://hl7.org/fhir/R4/references.html#canonical"""
+    if value[:1] == "#" and find(value, run) is None:
+        run.error(path, "canonical-url", "leads to no contained resource", "not-found")
 
 
 def find(reference: str, run: Run) -> Target | None:

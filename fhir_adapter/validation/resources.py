@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from fhir_adapter.validation import bundle, conformance, contained, measure, questionnaire
+from fhir_adapter.validation import (
+    bundle,
+    concepts,
+    conformance,
+    contained,
+    measure,
+    questionnaire,
+    structures,
+)
 from fhir_adapter.validation.issue import suggestion
 from fhir_adapter.validation.model import is_resource, resource_types
 from fhir_adapter.validation.plan import plan
@@ -25,12 +33,15 @@ _TAG: Final = re.compile(r"<[A-Za-z!/]")
 _OF_KIND: Final[dict[str, Callable[[Scope, Run], None]]] = {
     "Bundle": bundle.check,
     "CapabilityStatement": conformance.check_capabilities,
-    "CodeSystem": conformance.check_code_system,
+    "CodeSystem": concepts.check_code_system,
+    "ConceptMap": concepts.check_concept_map,
     "Measure": measure.check_measure,
     "MeasureReport": measure.check_report,
+    "Questionnaire": questionnaire.check_questions,
     "QuestionnaireResponse": questionnaire.check,
     "SearchParameter": conformance.check_search_parameter,
-    "StructureDefinition": conformance.check_structure,
+    "StructureDefinition": structures.check,
+    "ValueSet": concepts.check_value_set,
 }
 
 
@@ -74,6 +85,8 @@ def _check(run: Run, value: Any, path: Path, role: str, outer: Scope | None, pro
     plan(kind).check(value, path, run)
     if "contained" in value and run.settings.contained:
         contained.check(scope, run)
+    if "url" in value:
+        conformance.check_url(scope, run)
     of_kind = _OF_KIND.get(kind)
     if of_kind is not None:
         of_kind(scope, run)
