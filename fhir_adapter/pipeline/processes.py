@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ def written(scoring: Scoring, jobs: int | None = None) -> Iterator[Written]:
     """Everybody on the list, in its order, scored by so many processes; None is as many as are of use."""
     jobs = jobs or sensible(len(scoring.roster.subjects))
     if jobs == 1:
+        # The list of participants stays to the end: let no collection of garbage look through it again.
+        gc.freeze()
         for one in scoring.participants():
             yield _written(scoring, one)
         return
@@ -43,7 +46,8 @@ def written(scoring: Scoring, jobs: int | None = None) -> Iterator[Written]:
                 for unknown in pool.map(_sort, (Share(number, jobs) for number in range(jobs))):
                     scoring.add_unknown(unknown)
                 partitions = Partitions(folder, scoring.roster.subjects)
-                for found, unknown in pool.map(_score, range(len(partitions.subjects))):
+                for answer in pool.map(_score, range(len(partitions.subjects))):
+                    found, unknown = pickle.loads(answer)  # noqa: S301 - our own
                     scoring.add_unknown(unknown)
                     yield from found
             except BrokenProcessPool:
@@ -75,8 +79,10 @@ def _begin(state: _State) -> None:
 @cache
 def _work() -> tuple[Scoring, Path]:
     # Not at the beginning: what goes wrong here is told as the fault of a task.
-    scoring, folder = _states[0]
-    return pickle.loads(scoring), folder  # noqa: S301 - our own
+    data, folder = _states[0]
+    scoring: Scoring = pickle.loads(data)  # noqa: S301 - our own
+    gc.freeze()
+    return scoring, folder
 
 
 def _sort(share: Share) -> _Unknown:
@@ -85,8 +91,9 @@ def _sort(share: Share) -> _Unknown:
     return scoring.take_unknown()
 
 
-def _score(number: int) -> tuple[list[Written], _Unknown]:
+def _score(number: int) -> bytes:
     scoring, folder = _work()
     partitions = Partitions(folder, scoring.roster.subjects)
     found = [_written(scoring, one) for one in scoring.of_partition(partitions, number)]
-    return found, scoring.take_unknown()
+    # Packed here: the pool's own way of packing asks Python about each object.
+    return pickle.dumps((found, scoring.take_unknown()), pickle.HIGHEST_PROTOCOL)
