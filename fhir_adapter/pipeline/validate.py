@@ -99,7 +99,10 @@ class _Part:
 
 @cache
 def definitions(packages: tuple[Path, ...]) -> Definitions:
-    """R4's definitions, this project's with those that it depends on, and those of ``packages``; ``FileFault`` for a broken one."""
+    """R4's definitions, this project's with what it depends on, and those of ``packages``.
+
+    Raises ``FileFault`` for a broken one.
+    """
     found = Definitions()
     for package in (PROFILES, SDC, *packages):
         try:
