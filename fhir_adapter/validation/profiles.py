@@ -89,7 +89,9 @@ def plan_of(definitions: Definitions, url: str) -> ProfilePlan | None:
     cache = definitions.cache("profiles")
     if url not in cache:
         found = definitions.get("StructureDefinition", url.partition("#")[0])
-        if found is None or found.get("url") == f"{_BASE}{found.get('type')}":
+        if found is None:
+            return None  # and not kept: resources may name any number of these
+        if found.get("url") == f"{_BASE}{found.get('type')}":
             cache[url] = None
         else:
             # A profile may lead back to itself: whoever asks meanwhile is given what waits for the rest.
