@@ -98,7 +98,7 @@ def check_value_set(scope: Scope, run: Run) -> None:
                 code = one.get("value")
                 if (
                     one.get("property") == "concept"
-                    and one.get("op") in _OF_CODES
+                    and str(one.get("op")) in _OF_CODES
                     and isinstance(code, str)
                     and has_code(run.definitions, system, code) is False
                 ):

@@ -57,8 +57,10 @@ def _structure(resource: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _has_form(holder: dict[str, Any], **types: type) -> None:
+def _has_form(holder: Any, **types: type) -> None:
     """Raise ``TypeError`` where an element is there and is not of its type."""
+    if not isinstance(holder, dict):
+        raise TypeError(holder)
     for name, kind in types.items():
         if name in holder and not isinstance(holder[name], kind):
             raise TypeError(name)
