@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fhir_adapter.shipped import SDC
 from fhir_adapter.validation import Issue, validate
 from fhir_adapter.validation.definitions import Definitions, read_package
 from fhir_adapter.validation.source import load
-from tests.mapping.test_profiles import BAD, EXAMPLES, GOOD, PACKAGE, SDC
+from tests.mapping.test_profiles import BAD, EXAMPLES, GOOD, PACKAGE
 
 
 @cache
