@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fhir_adapter.errors import Finding, WorkspaceError
-from fhir_adapter.trial.types import Origin, Query, QueryKind
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Query, QueryKind
 from fhir_adapter.trial.values import Portable
 
 MIGRATIONS = (

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fhir_adapter.trial.history import History
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.protocol import Reading
-from fhir_adapter.trial.types import Dose, Measurement, Origin
+from fhir_adapter.trial.types import Dose, Measurement
 from fhir_adapter.trial.values import Interval, Truth, any_of
 
 Piece = Measurement | Dose | History

@@ -18,7 +18,8 @@ from fhir_adapter.trial.history import (
     Stay,
     Vaccination,
 )
-from fhir_adapter.trial.types import Dose, Measurement, Origin, Problem, Query, QueryKind
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Dose, Measurement, Problem, Query, QueryKind
 from fhir_adapter.trial.values import Moment
 
 Named = Mapping[str, Mapping[str, Any]]

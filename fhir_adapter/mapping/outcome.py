@@ -23,7 +23,8 @@ from fhir_adapter.conduct.names import CRITERIA
 from fhir_adapter.mapping.hospital import UCUM, listed
 from fhir_adapter.trial.components import BOUNDS, COMPONENTS, REASON
 from fhir_adapter.trial.items import CANONICAL, CATEGORIES, FLAGS, OUTCOMES, REASONS, RESULTS, OutcomeCode
-from fhir_adapter.trial.types import Component, Origin, Outcome
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Component, Outcome
 from fhir_adapter.trial.values import Interval, rounded
 
 PROFILE = f"{CANONICAL}/StructureDefinition/outcome"

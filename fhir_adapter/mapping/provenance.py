@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_adapter.mapping.outcome import provenance_id, source
 from fhir_adapter.trial.items import CANONICAL
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 
 PROFILE = f"{CANONICAL}/StructureDefinition/outcome-provenance"
 _OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"

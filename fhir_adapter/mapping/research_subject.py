@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from fhir_adapter.mapping import reference, when
 from fhir_adapter.mapping.hospital import listed
-from fhir_adapter.trial.types import Origin, Subject
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Subject
 
 STATUSES = (
     "candidate", "eligible", "follow-up", "ineligible", "not-registered", "off-study", "on-study",

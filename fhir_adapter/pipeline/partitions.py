@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from fhir_adapter.errors import FileFault
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.workspace import Stored
 
 PARTICIPANTS = 50

@@ -25,7 +25,7 @@ from fhir_adapter.mapping.research_subject import study_names
 from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_resources, patients_of, roster
 from fhir_adapter.pipeline.places import opened
 from fhir_adapter.study import SourceSpec, Study
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.workspace import Cursor, Stored, Workspace
 
 CLINICAL = ("Observation", "QuestionnaireResponse", "MedicationAdministration")

@@ -13,7 +13,8 @@ from fhir_adapter.mapping.hospital import STUDY_TREATMENT
 from fhir_adapter.pipeline.pull import NOT_RECEIVED, history_of
 from fhir_adapter.study import Study
 from fhir_adapter.trial.history import Agreement, FocusScore, Person
-from fhir_adapter.trial.types import Dose, Origin, Query, QueryKind, Subject
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Dose, Query, QueryKind, Subject
 from fhir_adapter.trial.windows import settled
 from fhir_adapter.workspace import Workspace
 

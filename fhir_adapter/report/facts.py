@@ -19,7 +19,8 @@ from fhir_adapter.trial.history import (
     Vaccination,
 )
 from fhir_adapter.trial.items import ITEMS
-from fhir_adapter.trial.types import Dose, Measurement, Origin
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Dose, Measurement
 from fhir_adapter.trial.values import Moment, Truth, rounded
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.values import Interval, Moment, Truth
 
 

@@ -7,31 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
 
+from fhir_adapter.trial.history import History
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.values import Interval, Moment, Portable, Truth
-
-if TYPE_CHECKING:
-    from fhir_adapter.trial.history import History
-
-
-class Origin(NamedTuple):
-    """The resource that a value came from.
-
-    ``version`` is the server's version id, or ``sha256:…`` of the content where the source gives none.
-    ``url`` names exactly that version, as far as the source has addresses.
-    """
-
-    source: str
-    type: str
-    id: str
-    version: str
-    url: str
-
-    @property
-    def name(self) -> str:
-        """How people name it: source, type and id."""
-        return f"{self.source}: {self.type}/{self.id}"
 
 
 class Problem(StrEnum):

@@ -16,7 +16,7 @@ from fhir_adapter.exchange.resource import decode, encode
 from fhir_adapter.mapping import observation, reference
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Sieve
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 
 HOSPITAL = example_hospital()
 SIEVE = Sieve(HOSPITAL)

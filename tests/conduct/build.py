@@ -26,7 +26,8 @@ from fhir_adapter.trial.history import (
     Stay,
     Vaccination,
 )
-from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Origin, Problem, Subject
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Problem, Subject
 from fhir_adapter.trial.values import Interval, Moment, Truth, on
 from fhir_adapter.trial.windows import settled
 from tests.scores.build import interval

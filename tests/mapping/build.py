@@ -13,7 +13,7 @@ from fhir_adapter.mapping.context import Context
 from fhir_adapter.mapping.hospital import Hospital
 from fhir_adapter.shipped import MAPPINGS
 from fhir_adapter.study import read_mapping
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from tests.scores.build import ZONE
 
 Json = dict[str, Any]

@@ -19,7 +19,8 @@ from fhir_adapter.mapping import outcome as mapping
 from fhir_adapter.mapping import provenance
 from fhir_adapter.trial.components import BOUNDS, COMPONENTS, REASON
 from fhir_adapter.trial.items import CATEGORIES, FLAGS, OUTCOMES, REASONS, RESULTS, OutcomeCode
-from fhir_adapter.trial.types import Component, Origin, Outcome
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import Component, Outcome
 from fhir_adapter.trial.values import Interval, rounded
 
 TARGET = mapping.Target(

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from fhir_adapter.mapping import research_subject
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from tests.mapping.build import Json, wired
 from tests.scores.build import ZONE
 

@@ -8,7 +8,7 @@ import pytest
 
 from fhir_adapter.errors import FileFault
 from fhir_adapter.pipeline.partitions import PARTICIPANTS, Partitions
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.workspace import Stored
 
 SUBJECTS = [f"S-{number}" for number in range(PARTICIPANTS + 1)]

@@ -20,7 +20,8 @@ from fhir_adapter.pipeline.run import Report, rescored, run
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.history import Agreement, Person
 from fhir_adapter.trial.items import OutcomeCode
-from fhir_adapter.trial.types import Origin, QueryKind, Subject
+from fhir_adapter.trial.origin import Origin
+from fhir_adapter.trial.types import QueryKind, Subject
 from fhir_adapter.workspace import Workspace
 from tests.fault_proxy import OUTCOME, Exchange, Scenario, faithful, faulty
 from tests.hospital import generator

@@ -8,7 +8,7 @@ import pytest
 
 from fhir_adapter.report.facts import fact
 from fhir_adapter.trial.history import Diagnosis, Vaccination
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.values import Moment, on
 
 BY = (Origin("hospital", "Condition", "c1", "1", ""),)

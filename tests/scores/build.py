@@ -18,18 +18,9 @@ from fhir_adapter import shipped
 from fhir_adapter.scores import essdai, esspri, hocevar, response, salivary_flow, schirmer, star
 from fhir_adapter.study import read_protocol
 from fhir_adapter.trial.items import ITEMS, Kind, OutcomeCode
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.protocol import Protocol, ResponseRule, StarRule
-from fhir_adapter.trial.types import (
-    Dose,
-    DoseStatus,
-    Measurement,
-    Origin,
-    Outcome,
-    Problem,
-    Rating,
-    Subject,
-    Visit,
-)
+from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Outcome, Problem, Rating, Subject, Visit
 from fhir_adapter.trial.values import Interval, Moment, Truth, exactly, on
 from fhir_adapter.trial.windows import Evidence
 

@@ -21,7 +21,7 @@ from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.shipped import MAPPINGS
 from fhir_adapter.study import read_mapping
 from fhir_adapter.trial.items import CANONICAL, HOCEVAR_GLANDS, ITEMS, Kind
-from fhir_adapter.trial.types import Origin
+from fhir_adapter.trial.origin import Origin
 from tests.scores.build import CHILD, DAY0, WEEK28, ZONE
 from tests.scores.inputs import Case, Given, Inputs, inputs_of
 
