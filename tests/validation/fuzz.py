@@ -111,9 +111,8 @@ NAMES = (
 
 @cache
 def resources() -> tuple[Definitions, list[dict[str, Any]]]:
-    """The definitions that the mutants load, and their resources, whole."""
+    """The definitions that the mutants load, and their resources, whole; the definitions among them."""
     given = [one for name in ("mutants", "mutants-extra") for one in packed(name)]
-    shared = [load(text).resource for text in given[0].supporting]
     found: list[dict[str, Any]] = []
     for one in given:
         resource = load(one.text).resource
@@ -121,7 +120,22 @@ def resources() -> tuple[Definitions, list[dict[str, Any]]]:
             if one.profiles and isinstance(resource.get("meta", {}), dict):
                 resource.setdefault("meta", {})["profile"] = list(one.profiles)
             found.append(resource)
-    return Definitions([one for one in shared if one is not None]), found
+    return Definitions(shared()), [*found, *shared()]
+
+
+@cache
+def shared() -> list[dict[str, Any]]:
+    """The definitions themselves: profiles, extensions, value sets, code systems and a questionnaire."""
+    texts = next(packed("mutants")).supporting
+    return [found for text in texts if (found := load(text).resource) is not None]
+
+
+def damaged_definitions(chance: random.Random) -> Definitions:
+    """The definitions, one of them damaged."""
+    held = list(shared())
+    at = chance.randrange(len(held))
+    made = damaged(held[at], chance)
+    return Definitions([*held[:at], made, *held[at + 1 :]])
 
 
 def damaged(resource: dict[str, Any], chance: random.Random) -> Any:
@@ -164,14 +178,15 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def main(number: int, seed: int) -> None:
-    """Validate ``number`` damaged resources."""
+    """Validate ``number`` damaged resources, each twentieth of them with a damaged definition."""
     chance = random.Random(seed)
     definitions, whole = resources()
     issues = 0
     for done in range(number):
         resource = damaged(chance.choice(whole), chance)
         try:
-            issues += len(validate(resource, definitions=definitions))
+            known = definitions if done % 20 else damaged_definitions(chance)
+            issues += len(validate(resource, definitions=known))
         except Exception:
             traceback.print_exc()
             sys.exit(f"after {done}: {json.dumps(resource)}")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fhir_adapter.validation import NOT_CHECKED, Issue, validate
 from fhir_adapter.validation.versions import ELSEWHERE
-from tests.validation.fuzz import damaged, resources
+from tests.validation.fuzz import damaged, damaged_definitions, resources
 
 Resource = dict[str, Any]
 
@@ -168,3 +168,11 @@ def test_random_damage_never_raises(chance: Any) -> None:
     definitions, whole = resources()
     issues = validate(damaged(chance.choice(whole), chance), definitions=definitions)
     assert all(issue.rule and issue.message for issue in issues)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_random_damage_to_definitions_never_raises(chance: Any) -> None:
+    definitions, whole = damaged_definitions(chance), resources()[1]
+    for resource in chance.sample(whole, 3):
+        assert all(issue.rule and issue.message for issue in validate(resource, definitions=definitions))
