@@ -28,6 +28,7 @@ from fhir_adapter.validation.source import load
 
 ROOT = Path(__file__).parents[2]
 PACKED = Path(__file__).parent / "mutants.ndjson.gz"
+FURTHER = Path(__file__).parent / "further.ndjson.gz"
 PAGE = ROOT / "docs" / "validation-agreement.md"
 SETS = ("hl7", "hl7-from-xml", "mutants", "mutants-extra")
 
@@ -122,8 +123,8 @@ def in_folder(base: Path) -> Iterator[Given]:
 
 
 def packed(name: str) -> Iterator[Given]:
-    """The cases of a set of mutants, as they are kept here."""
-    with gzip.open(PACKED, "rt", encoding="utf-8", newline="") as lines:
+    """The cases of a set that is kept here: ``mutants``, ``mutants-extra`` or ``further``."""
+    with gzip.open(FURTHER if name == "further" else PACKED, "rt", encoding="utf-8", newline="") as lines:
         shared = tuple(json.dumps(one).encode() for one in json.loads(next(lines)))
         for line in lines:
             one = json.loads(line)

@@ -33,8 +33,8 @@ def good_enough(figure: Figures) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", ["mutants", "mutants-extra"])
-def test_mutants(name: str) -> None:
+@pytest.mark.parametrize("name", ["mutants", "mutants-extra", "further"])
+def test_what_is_kept_here(name: str) -> None:
     found = figures([run(given) for given in packed(name)])
     assert found.cases > 100
     assert good_enough(found), found
