@@ -4,8 +4,9 @@
 
 Cases are read from the folder that ``FHIR_TEST_CASES`` names, or ``../shared/fhir-test-cases`` beside the
 repository. The sets of mutants, which were made for this project, are also kept here: ``mutants.ndjson.gz``,
-written by ``--pack``. ``--write`` writes docs/validation-agreement.md, and ``--show`` prints the cases that
-differ.
+written by ``--pack``. ``further.ndjson.gz`` holds more in the same form and with the same settings: resources
+of some fifty types, changed at random, and profiles, Bundles, forms and definitions by hand. ``--write``
+writes docs/validation-agreement.md, and ``--show`` prints the cases that differ.
 """
 
 from __future__ import annotations
