@@ -96,11 +96,9 @@ def _order(elements: Sequence[tuple[Json, Path]], run: Run) -> None:
             continue
         at = names.index(last)
         before = latest.setdefault(holder, [])
-        for other, place in before:
-            if other > at:
-                message = f"stands before {last}, which it follows in its base"
-                run.error(place, "profile-element", message, "structure")
-        before[:] = [one for one in before if one[0] <= at]
+        while before and before[-1][0] > at:
+            message = f"stands before {last}, which it follows in its base"
+            run.error(before.pop()[1], "profile-element", message, "structure")
         before.append((at, path))
 
 
