@@ -48,6 +48,9 @@ def compact(resource: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _structure(resource: dict[str, Any]) -> dict[str, Any]:
+    _has_form(resource, type=str, baseDefinition=str, version=str, context=list)
+    for context in resource.get("context", ()):
+        _has_form(context, type=str, expression=str)
     made: dict[str, Any] = {name: resource[name] for name in _STRUCTURE if name in resource}
     for view in ("snapshot", "differential"):
         elements = resource.get(view, {}).get("element")
