@@ -48,7 +48,7 @@ def command(subject: str, study: Path, as_of: date | None, as_json: bool) -> Non
             where=str(opened.path),
             remedy="They stand in the protocol file, under [eligibility].",
         )
-    scored = rescored(opened, as_of).scored
+    scored = rescored(opened, as_of, None if subject == ALL else subject).scored
     assert scored is not None  # noqa: S101 - rescored always scores
     if subject == ALL:
         if as_json:
