@@ -156,6 +156,8 @@ def value_of(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Decimal,
     left, right = one.get("value"), other.get("value")
     if not isinstance(left, _NUMBERS) or not isinstance(right, _NUMBERS):
         return None
+    if isinstance(left, bool) or isinstance(right, bool):
+        return None
     first, second = Decimal(str(left)), Decimal(str(right))
     if one.get("code") == other.get("code") and one.get("system") == other.get("system"):
         return first, second

@@ -585,6 +585,7 @@ def test_an_amount_that_cannot_be_compared_with_its_limit() -> None:
         "Observation", element("Observation.value[x]", type=[{"code": "Quantity"}], minValueQuantity=limit)
     )
     assert found(OBSERVATION | {"valueQuantity": {"value": 1500, "code": "mg"} | ucum}, made) == []
+    assert found(OBSERVATION | {"valueQuantity": {"value": False, "code": "g"} | ucum}, made)
     wrong = found(OBSERVATION | {"valueQuantity": {"value": 5, "code": "mL"} | ucum}, made)
     assert wrong == [("min-value", "Observation.value.ofType(Quantity)")]
 
