@@ -9,7 +9,7 @@ definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
@@ -157,7 +157,8 @@ def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field
             else _primitive(step, ok, kind, checks)
         )
     if type.code == "Extension":
-        return _extensions(step, element.name == "modifierExtension", plan("Extension"))
+        defined = partial(extensions.check, modifier=element.name == "modifierExtension")
+        return _objects(step, plan("Extension"), (defined,))
     inner = plan(type.content)
     return _objects(step, inner, checks) if element.repeats else _object(step, inner, checks)
 
@@ -194,9 +195,9 @@ def _primitive(step: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Ch
         here = (path, step, -1)
         if not ok(value):
             _malformed(kind, value, here, run)
-        elif checks:
-            for further in checks:
-                further(value, here, run)
+            return
+        for further in checks:
+            further(value, here, run)
 
     return check_more
 
@@ -233,16 +234,12 @@ def _primitives(
     under = f"_{key}"
 
     def check(holder: Json, value: Any, path: Path, run: Run) -> None:
-        if type(value) is not list:
-            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+        if not _is_array(value, (path, step, -1), run):
             return
-        if not value:
-            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
         for index, item in enumerate(value):
             if ok(item):
-                if checks:
-                    for further in checks:
-                        further(item, (path, step, index), run)
+                for further in checks:
+                    further(item, (path, step, index), run)
             elif item is None:
                 # A null keeps the place of a value that has an extension instead.
                 beside = holder.get(under)
@@ -311,6 +308,16 @@ def _plain_id(field: Field) -> Field:
     return check
 
 
+def _is_array(value: Any, here: Path, run: Run) -> bool:
+    """Whether there are items to look at; what is no array, and an empty one, is said."""
+    if type(value) is not list:
+        run.error(here, "json-type", f"is {_json(value)}; expected an array", "structure")
+        return False
+    if not value:
+        run.error(here, "empty", "is an empty array; leave it out", "structure")
+    return bool(value)
+
+
 def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         here = (path, step, -1)
@@ -326,11 +333,8 @@ def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
 
 def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
-        if type(value) is not list:
-            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+        if not _is_array(value, (path, step, -1), run):
             return
-        if not value:
-            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
         for index, item in enumerate(value):
             here = (path, step, index)
             if type(item) is not dict:
@@ -339,24 +343,6 @@ def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
             inner.check(item, here, run)
             for further in checks:
                 further(item, here, run)
-
-    return check
-
-
-def _extensions(step: str, modifier: bool, inner: Plan) -> Field:
-    def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
-        if type(value) is not list:
-            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
-            return
-        if not value:
-            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
-        for index, item in enumerate(value):
-            here = (path, step, index)
-            if type(item) is not dict:
-                run.error(here, "json-type", f"is {_json(item)}; expected an object", "structure")
-                continue
-            inner.check(item, here, run)
-            extensions.check(item, here, run, modifier=modifier)
 
     return check
 
@@ -382,11 +368,8 @@ def _resources(element: Element) -> Field:
     step = element.name
 
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
-        if type(value) is not list:
-            run.error((path, step, -1), "json-type", f"is {_json(value)}; expected an array", "structure")
+        if not _is_array(value, (path, step, -1), run):
             return
-        if not value:
-            run.error((path, step, -1), "empty", "is an empty array; leave it out", "structure")
         for index, item in enumerate(value):
             run.enter(run, item, (path, step, index), "contained")
 
