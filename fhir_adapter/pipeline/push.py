@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fhir_adapter import shipped
 from fhir_adapter.errors import CannotBeDone, Conflict, Finding, ServerError, UnknownName, UnknownResult
 from fhir_adapter.exchange.resource import encode
 from fhir_adapter.exchange.transaction import Entry
@@ -25,9 +24,6 @@ from fhir_adapter.pipeline.places import opened, target_name
 from fhir_adapter.pipeline.target import ENTERED_IN_ERROR, Rung, Standing, Target, Write
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import Pushed, StoredOutcome, Workspace
-
-if TYPE_CHECKING:
-    from fhir_adapter.validation.definitions import Definitions
 
 PER_TRANSACTION = 50
 """Outcomes in one transaction, each with its Provenance."""
@@ -478,19 +474,13 @@ def _shown(entry: Entry) -> dict[str, Any]:
     return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
 
 
-@cache
-def _definitions() -> Definitions:
-    """R4's definitions with those of our own package."""
-    from fhir_adapter.validation.definitions import Definitions, read_package
-
-    return Definitions(read_package(shipped.PROFILES))
-
-
 def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterator[StoredOutcome]:
     """The outcomes with what is wrong with them as FHIR by our own profiles, Observation and Provenance.
 
     An invalid outcome is never sent.
     """
+    # Here, since a push with nothing new needs no definitions.
+    from fhir_adapter.pipeline.validate import definitions
     from fhir_adapter.validation import validate
 
     for each in documents:
@@ -511,7 +501,7 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
                     "outcome", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message
                 )
                 for resource in (observation, proof)
-                for issue in validate(resource, definitions=_definitions())
+                for issue in validate(resource, definitions=definitions(()))
                 if issue.severity == "error"
             ),
         )
