@@ -43,7 +43,7 @@ from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.items import ITEMS, OutcomeCode
-from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject, let_go
+from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject
 from fhir_adapter.trial.windows import first_day
 from fhir_adapter.workspace import WHOLE, Share, Stored, StoredOutcome, Workspace
 
@@ -104,12 +104,10 @@ class ScoredOne:
     queries: tuple[Query, ...]
 
     def without_evidence(self) -> ScoredOne:
-        """Only what is told of a cohort: its scores. The outcomes themselves lose what they rest on."""
+        """Only what is told of a cohort: its scores, without what they rest on."""
         if self.assessment is None:
             return replace(self, conduct=None, doses=())
-        scores = tuple(each for each in self.assessment.outcomes if each.code not in _OF_CONDUCT)
-        for each in scores:
-            let_go(each)
+        scores = tuple(each.alone() for each in self.assessment.outcomes if each.code not in _OF_CONDUCT)
         bare = Assessment(scores, {}, (), self.assessment.dosed)
         return replace(self, assessment=bare, conduct=None, doses=())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -200,24 +200,17 @@ class Outcome(Portable):
             self.origins, self.rests_on,
         )  # fmt: skip
 
+    def alone(self) -> Outcome:
+        """The same without what it rests on: of thousands that are kept that is most of the memory."""
+        components = tuple(part.alone() if part.rests_on else part for part in self.components)
+        return replace(self, components=components, origins=(), rests_on=())
+
     def component(self, name: str) -> Component:
         """The component of that name; raises KeyError if there is none."""
         for part in self.components:
             if part.name == name:
                 return part
         raise KeyError(name)
-
-
-def let_go(outcome: Outcome) -> None:
-    """Take from an outcome, in place, what it rests on: of thousands that are kept it is most of the memory.
-
-    Only for one that nobody else holds.
-    """
-    object.__setattr__(outcome, "rests_on", ())
-    object.__setattr__(outcome, "origins", ())
-    for part in outcome.components:
-        if part.rests_on:
-            object.__setattr__(part, "rests_on", ())
 
 
 class QueryKind(StrEnum):
