@@ -234,7 +234,8 @@ def _primitives(
     under = f"_{key}"
 
     def check(holder: Json, value: Any, path: Path, run: Run) -> None:
-        if not _is_array(value, (path, step, -1), run):
+        if type(value) is not list or not value:
+            _no_items(value, (path, step, -1), run)
             return
         for index, item in enumerate(value):
             if ok(item):
@@ -308,14 +309,12 @@ def _plain_id(field: Field) -> Field:
     return check
 
 
-def _is_array(value: Any, here: Path, run: Run) -> bool:
-    """Whether there are items to look at; what is no array, and an empty one, is said."""
+def _no_items(value: Any, here: Path, run: Run) -> None:
+    """What stands where an array with items belongs."""
     if type(value) is not list:
         run.error(here, "json-type", f"is {_json(value)}; expected an array", "structure")
-        return False
-    if not value:
+    else:
         run.error(here, "empty", "is an empty array; leave it out", "structure")
-    return bool(value)
 
 
 def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
@@ -333,7 +332,8 @@ def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
 
 def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
-        if not _is_array(value, (path, step, -1), run):
+        if type(value) is not list or not value:
+            _no_items(value, (path, step, -1), run)
             return
         for index, item in enumerate(value):
             here = (path, step, index)
@@ -368,7 +368,8 @@ def _resources(element: Element) -> Field:
     step = element.name
 
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
-        if not _is_array(value, (path, step, -1), run):
+        if type(value) is not list or not value:
+            _no_items(value, (path, step, -1), run)
             return
         for index, item in enumerate(value):
             run.enter(run, item, (path, step, index), "contained")
