@@ -22,6 +22,7 @@ from typing import Any, cast
 import msgspec
 
 from benchmarks.observations import example_hospital, lines, write_files
+from benchmarks.study import SOURCE, study_of
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
 from fhir_adapter.mapping.context import Mapped
@@ -31,31 +32,7 @@ from fhir_adapter.mapping.patient import Patients
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Reader
-from fhir_adapter.study import Study, study_from_text
 from fhir_adapter.workspace import WHOLE, Share, Stored, Workspace
-
-SOURCE = "hospital"
-
-_STUDY = f"""\
-[study]
-identifier = "https://clinicaltrials.gov|NCT06410833"
-protocol = "nct06410833"
-timezone = "Asia/Shanghai"
-workspace = "study.sqlite"
-
-[participants]
-source = "{SOURCE}"
-identifier_system = "urn:example:trial-participant"
-match = "mrn"
-
-[[source]]
-name = "{SOURCE}"
-folder = "."
-mapping = "example-cn"
-
-[target]
-folder = "outcomes"
-"""
 
 Read = tuple[dict[str, Mapped], Counter[tuple[str, Code]]]
 """Participant → all that their Observations say; and how often each unknown code was sent."""
@@ -98,11 +75,7 @@ def reader(folder: Path, participants: int) -> Reader:
     patients = Patients({f"Patient/{id}": id for id in ids}, {id: (id,) for id in ids}, {}, {})
     roster = Roster({}, {(SOURCE, id): id.upper() for id in ids}, {SOURCE: patients}, {})
     workspace = cast(Workspace, _Export(folder))
-    return Reader(_study(folder), SOURCE, example_hospital(), roster, workspace)
-
-
-def _study(folder: Path) -> Study:
-    return study_from_text(_STUDY.encode(), folder / "study.toml")
+    return Reader(study_of(folder, "."), SOURCE, example_hospital(), roster, workspace)
 
 
 def filtered(by: Reader) -> Read:

@@ -26,6 +26,7 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks import cohort
+from benchmarks.study import SOURCE, study_of
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
 from fhir_adapter.pipeline import run as runs
@@ -33,32 +34,8 @@ from fhir_adapter.pipeline.places import mappings
 from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Scoring
-from fhir_adapter.study import Study, study_from_text
 from fhir_adapter.trial.types import Outcome
 from fhir_adapter.workspace import WHOLE, Share, Stored, StoredOutcome, Workspace
-
-SOURCE = "hospital"
-
-_STUDY = f"""\
-[study]
-identifier = "https://clinicaltrials.gov|NCT06410833"
-protocol = "nct06410833"
-timezone = "Asia/Shanghai"
-workspace = "study.sqlite"
-
-[participants]
-source = "{SOURCE}"
-identifier_system = "urn:example:trial-participant"
-match = "mrn"
-
-[[source]]
-name = "{SOURCE}"
-folder = "{SOURCE}"
-mapping = "example-cn"
-
-[target]
-folder = "outcomes"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +78,6 @@ class _Export:
             yield Stored(origin_of(source, received), received.body)
 
 
-def _study(home: Path) -> Study:
-    return study_from_text(_STUDY.encode(), home / "study.toml")
-
-
 def bare(home: Path) -> tuple[int, int]:
     """Decode every line, and nothing else."""
     decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -117,7 +90,7 @@ def bare(home: Path) -> tuple[int, int]:
 
 def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
     """From the folder to the outcomes, without a workspace."""
-    study = _study(home)
+    study = study_of(home, SOURCE)
     export = cast(Workspace, _Export(home / SOURCE))
     scoring = Scoring(study, dict(mappings(study).hospitals), export, cohort.AS_OF)
     wanted, outcomes, wrong = _wanted(home), 0, 0
@@ -130,7 +103,7 @@ def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
 
 def stored(home: Path, *, check: bool = False, again: bool = False) -> tuple[int, int]:
     """A run of the program: pulled into the workspace, scored, kept there; checked against R4, or not."""
-    study = _study(home)
+    study = study_of(home, SOURCE)
     for path in [] if again else home.glob("study.sqlite*"):
         path.unlink()
     steps, kept = frozenset(("pull", "score")), None if check else patch.object(runs, "checked", _unchecked)
