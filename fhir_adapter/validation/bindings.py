@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhir_adapter.validation.issue import quoted, suggestion
+from fhir_adapter.validation.issue import Severity, quoted, suggestion
 from fhir_adapter.validation.model import Binding
 from fhir_adapter.validation.run import Path, Run
 from fhir_adapter.validation.terminology import Answer, Members, code_system, has_code, members
@@ -120,9 +120,22 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _of_code(binding: Binding) -> Check:
+def _judge(binding: Binding) -> Callable[[Answer, str, Members | None, Path, Run], None]:
+    """Says what follows from whether a code is in the value set."""
     strength, value_set = binding.strength, binding.value_set
-    severity: Any = "error" if strength == "required" else "warning"
+    severity: Severity = "error" if strength == "required" else "warning"
+
+    def judged(answer: Answer, code: str, found: Members | None, path: Path, run: Run) -> None:
+        if answer is False:
+            run.say(severity, path, "binding", _outside([code], value_set, found, strength), "code-invalid")
+        elif answer is None:
+            _undecided(path, run, value_set, found)
+
+    return judged
+
+
+def _of_code(binding: Binding) -> Check:
+    value_set, judged = binding.value_set, _judge(binding)
 
     def check(value: Any, path: Path, run: Run) -> None:
         cache = run.definitions.cache("codes").get(value_set)
@@ -136,17 +149,13 @@ def _of_code(binding: Binding) -> Check:
         if value in known or type(value) is not str or value == "":
             return
         answer = found.holds(None, value) if found is not None else None
-        if answer is False:
-            run.say(severity, path, "binding", _outside([value], value_set, found, strength), "code-invalid")
-        elif answer is None:
-            _undecided(path, run, value_set, found)
+        judged(answer, value, found, path, run)
 
     return check
 
 
 def _of_coding(binding: Binding) -> Check:
-    strength, value_set = binding.strength, binding.value_set
-    severity: Any = "error" if strength == "required" else "warning"
+    strength, value_set, judged = binding.strength, binding.value_set, _judge(binding)
 
     def check(value: Any, path: Path, run: Run) -> None:
         found = members(run.definitions, value_set)
@@ -156,10 +165,7 @@ def _of_coding(binding: Binding) -> Check:
                 run.error(path, "binding", f"has no code; expected one of {value_set}", "code-invalid")
             return
         answer = found.holds(system if isinstance(system, str) else "", code) if found else None
-        if answer is False:
-            run.say(severity, path, "binding", _outside([code], value_set, found, strength), "code-invalid")
-        elif answer is None:
-            _undecided(path, run, value_set, found)
+        judged(answer, code, found, path, run)
 
     return check
 
