@@ -18,12 +18,13 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import requests
+from msgspec import structs
 from requests.adapters import HTTPAdapter
 
 from fhir_adapter.exchange.resource import decode, encode
@@ -144,7 +145,7 @@ def _of_trial(each: StoredOutcome, tag: str) -> StoredOutcome:
     for old, new in ((each.id, id), (STUDY[1], tag), (f'"{each.subject}"', f'"{subject}"')):
         text = text.replace(old, new)
     body = text.encode()
-    return replace(each, id=id, subject=subject, body=body, digest=digest(decode(body)))
+    return structs.replace(each, id=id, subject=subject, body=body, digest=digest(decode(body)))
 
 
 # -- the ways to write -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.errors import Finding, WorkspaceError
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.types import Query, QueryKind
-from fhir_adapter.trial.values import Portable
 
 MIGRATIONS = (
     """
@@ -87,8 +88,7 @@ class Stored(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOutcome(Portable):
+class StoredOutcome(Struct, frozen=True, gc=False):
     """One outcome as it was last computed: its Observation in bytes, and the origins for its Provenance.
 
     ``invalid`` is what is wrong with it as FHIR; such an outcome is kept, shown, and never sent.
@@ -136,8 +136,7 @@ class StoredRun:
     summary: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """What the journal knows of one outcome on one target.
 
     ``confirmed`` is the digest that last stood there for certain, with its ``version``; ``maybe`` are the

@@ -7,9 +7,10 @@ What is usual, by body surface or by weight, is the protocol file's. Body surfac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+
+from msgspec import Struct
 
 from fhir_adapter.conduct.answers import Piece
 from fhir_adapter.conduct.record import Record, latest, study_doses
@@ -19,8 +20,7 @@ from fhir_adapter.trial.types import Dose, Measurement
 from fhir_adapter.trial.values import Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Unusual:
+class Unusual(Struct, frozen=True, gc=False):
     """A dose of more or less than is usual for the height and weight of the time."""
 
     dose: Dose

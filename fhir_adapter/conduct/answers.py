@@ -7,8 +7,9 @@ exclusions alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from fhir_adapter.trial.history import History
 from fhir_adapter.trial.origin import Origin
@@ -48,8 +49,7 @@ class Supplier(StrEnum):
     """The hospital's own records: a type of resource that was not pulled, or a birth date."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Missing:
+class Missing(Struct, frozen=True, order=True, gc=False):
     """What would settle an answer, and who must supply it."""
 
     supplier: Supplier
@@ -70,8 +70,7 @@ REMARKS: Mapping[str, str] = {
 """Remarks on an answer, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """The answer of one criterion for one participant.
 
     ``holds`` is True for satisfied, False for violated, None for undetermined, under the default reading;
@@ -144,8 +143,7 @@ def listed(missing: Iterable[Missing]) -> tuple[Missing, ...]:
     return tuple(sorted(set(missing)))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True, gc=False):
     """A part of a criterion: its answer, the facts, and what could settle it."""
 
     answer: Truth

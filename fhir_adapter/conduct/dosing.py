@@ -9,11 +9,12 @@ what was given after a withdrawal is named and not judged otherwise. Dossier §7
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
+
+from msgspec import Struct
 
 from fhir_adapter.conduct.answers import Missing, Piece, Supplier, unique
 from fhir_adapter.conduct.depletion import measured, reached
@@ -40,8 +41,7 @@ class DeviationKind(StrEnum):
     WITHDRAWN = "after-withdrawal"
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Struct, frozen=True, gc=False):
     """One deviation.
 
     ``number`` counts the planned doses for late, early and missing, else the doses that were given. ``day``
@@ -63,8 +63,7 @@ class Deviation:
     missing: tuple[Missing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, gc=False):
     """The rules of dosing together; without one of depletion nothing is asked of the B cells.
 
     ``anchor`` is the dose that the last visit is counted from.
@@ -76,8 +75,7 @@ class Plan:
     gates: tuple[GateRule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dosing:
+class Dosing(Struct, frozen=True, gc=False):
     """The treatment of one participant.
 
     ``course`` are the doses of the first drug, ``upkeep`` those of the second, up to a withdrawal;

@@ -13,11 +13,12 @@ it lies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
+
+from msgspec import Struct
 
 from fhir_adapter.conduct.rules import EgfrRule
 from fhir_adapter.trial.values import Interval, exactly
@@ -36,8 +37,7 @@ _TURN = 12
 _DIGITS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Egfr:
+class Egfr(Struct, frozen=True, gc=False):
     """Both formulas, and the one that leads. ``value`` is None where an input is missing.
 
     Where the age leaves open which formula leads, or the sex is not known, the interval encloses all that

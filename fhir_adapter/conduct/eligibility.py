@@ -7,8 +7,9 @@ Inclusions are in ``inclusion``, ``classification``, ``treatment`` and ``activit
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from fhir_adapter.conduct import activity, classification, exclusion, gates, inclusion, treatment
 from fhir_adapter.conduct.answers import Answer

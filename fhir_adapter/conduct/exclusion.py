@@ -8,9 +8,10 @@ records alone can only violate it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.answers import (
     Answer,

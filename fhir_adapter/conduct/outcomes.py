@@ -8,9 +8,10 @@ visit the levels that the laboratory proposes, beside the rating, which alone is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from fhir_adapter.conduct import words
 from fhir_adapter.conduct.answers import Answer, Piece, Verdict, unique, verdict

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.amounts import Unusual, unusual
 from fhir_adapter.conduct.answers import Answer
@@ -19,8 +21,7 @@ from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.windows import Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Conduct:
+class Conduct(Struct, frozen=True, gc=False):
     """What is known of one participant's conduct; ``dosing`` is None where the trial plans no doses.
 
     ``day_0`` is None before the first study dose. ``proposals`` and ``disagreements`` are by visit.

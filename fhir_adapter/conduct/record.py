@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.answers import Judged, Missing, Supplier
 from fhir_adapter.conduct.statements import STATEMENTS
@@ -27,8 +29,7 @@ ORDERS = ("MedicationRequest", "MedicationStatement")
 """The resource types that tell of orders; one of them is enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """Everything known of one participant.
 
     ``measurements`` are settled (``trial.windows.settled``), ``doses`` one a day. ``pulled`` are the
@@ -69,8 +70,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
+class Days(Struct, frozen=True, gc=False):
     """The reference days of one participant (dossier §8).
 
     ``zero`` is the first dose of the study on or after consent; before it is given, the day of the run

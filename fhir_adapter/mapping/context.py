@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.mapping.statement import ASKED
@@ -26,8 +29,7 @@ Named = Mapping[str, Mapping[str, Any]]
 """Resources of a source that others refer to, by each of their names (``reference.own_names``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True, gc=False):
     """Whose resource it is, where it came from, and how its source speaks.
 
     ``dosed`` are the drugs whose administrations are doses; those of all others are orders.

@@ -6,8 +6,9 @@ A day that is known to the month or year only is not known: which day it was dec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from fhir_adapter.mapping import when
 from fhir_adapter.mapping.context import Context, query
@@ -15,8 +16,7 @@ from fhir_adapter.trial.types import Query, QueryKind
 from fhir_adapter.trial.values import Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(Struct, frozen=True, gc=False):
     """A day as it was sent: known, or with the fault that it has; ``given``: whether anything was sent."""
 
     day: date | None = None
@@ -48,8 +48,7 @@ def moment(text: object, context: Context) -> Moment | QueryKind:
     return QueryKind.NO_DATE
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """The first and the last day, as far as they are known; ``over``: it has ended on a day not known."""
 
     first: date | None

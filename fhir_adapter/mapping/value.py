@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeGuard
+
+from msgspec import Struct
 
 from fhir_adapter.mapping.hospital import UCUM, AmbiguousCode, Hospital, UnknownCode, folded, listed
 from fhir_adapter.trial.items import Item, Kind
@@ -27,8 +28,7 @@ _COMPARATORS = {"<": "<", "<=": "<=", "≤": "<=", ">": ">", ">=": ">=", "≥": 
 _DIMENSIONLESS = ("", "1", "{score}", "{level}", "{grade}")
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True, gc=False):
     """What was made of a value: in the canonical unit, or with the problem that it has."""
 
     sent: str

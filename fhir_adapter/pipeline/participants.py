@@ -6,7 +6,9 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.errors import FileFault, Finding, StudyFileError
 from fhir_adapter.exchange.resource import decode
@@ -22,8 +24,7 @@ TWICE = "listed twice"
 """Stands for the status of a participant whose number was given to two; it counts nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A participant as the study's own list names one, before any patient is found.
 
     ``names`` are the Patient's names in the source of the list; ``match`` the values of the identifier by
@@ -35,8 +36,7 @@ class Named:
     match: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(Struct, frozen=True):
     """All participants with their patients, and the way back from a patient to the participant."""
 
     subjects: Mapping[str, Subject]

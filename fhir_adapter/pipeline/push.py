@@ -16,6 +16,8 @@ from functools import cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
+from msgspec import structs
+
 from fhir_adapter.errors import CannotBeDone, Conflict, Finding, ServerError, UnknownName, UnknownResult
 from fhir_adapter.exchange.resource import encode
 from fhir_adapter.exchange.transaction import Entry
@@ -387,7 +389,7 @@ def _done(step: _Push, group: Sequence[Write]) -> None:
 def _withdraw(step: _Push, copy: _Copy) -> None:
     """Withdraw a copy. Nothing rests on its being done: the next push finds what is left."""
     document = {**copy.there.document, "status": ENTERED_IN_ERROR}
-    change = _Change(replace(copy.outcome, origins=()), document, "retracted", copy.there, COPY)
+    change = _Change(structs.replace(copy.outcome, origins=()), document, "retracted", copy.there, COPY)
     write = _write(step, change, copy.there.received.id)
     step.record("withdrawn", [write], with_bytes=True)
     try:
@@ -494,7 +496,7 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
             software=software(),
             rules=rules,
         )
-        yield replace(
+        yield structs.replace(
             each,
             invalid=tuple(
                 Finding(

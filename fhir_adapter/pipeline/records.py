@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.record import ORDERS, Record
 from fhir_adapter.mapping.context import Mapped

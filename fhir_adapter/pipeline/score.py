@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.outcomes import with_conduct
 from fhir_adapter.conduct.participant import Conduct, conduct
@@ -60,8 +63,7 @@ class UnknownCodes:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True, gc=False):
     """What came of scoring: participants, their assessments, the queries by id, and what is unknown.
 
     ``conduct`` is that of everybody on the list, also of those who do not count or not yet. A run keeps the
@@ -93,8 +95,7 @@ class Scored:
 _OF_CONDUCT = (OutcomeCode.CALENDAR, OutcomeCode.ELIGIBILITY)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredOne:
+class ScoredOne(Struct, frozen=True, gc=False):
     """What came of scoring one participant; ``assessment`` is None of who does not count."""
 
     subject: str

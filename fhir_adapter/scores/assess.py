@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, salivary_flow, schirmer, star
 from fhir_adapter.trial.items import OutcomeCode
@@ -16,8 +17,7 @@ Key = tuple[str, str]
 """Outcome code and visit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True, gc=False):
     """The outcomes of one participant, the evidence of each visit, and the results that contradict others.
 
     ``dosed`` says whether a study drug was given, on or after consent: only then does the participant count

@@ -7,15 +7,15 @@ Met if any used test is met, not met if all used tests fail, else undetermined (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fhir_adapter.trial.types import Measurement, Problem
 from fhir_adapter.trial.values import Interval, Truth, all_of, any_of
 from fhir_adapter.trial.windows import Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True, gc=False):
     """One of the tests: whether it is used at all, and its answer."""
 
     used: bool

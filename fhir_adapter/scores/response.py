@@ -8,10 +8,12 @@ file; dossier §6, §14. An alternative reading changes one sentence and leaves 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.scores import hocevar, salivary_flow, schirmer, serology
 from fhir_adapter.scores.branches import (
@@ -42,8 +44,7 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
 _ALL_INPUTS = tuple(item for items in INPUTS.values() for item in items)
 
 
-@dataclass(frozen=True, slots=True)
-class Indicator:
+class Indicator(Struct, frozen=True, gc=False):
     """The default answer of one indicator, the answers of its alternative readings, and its flags."""
 
     answer: Truth

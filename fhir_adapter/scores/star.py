@@ -8,8 +8,9 @@ factor, 1). An item that cannot be decided gives a range of points. Dossier §3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from fhir_adapter.scores import essdai, esspri, hocevar, salivary_flow, schirmer, serology
 from fhir_adapter.scores.branches import UNUSED, Branch, any_branch, compared, was_done
@@ -34,8 +35,7 @@ POINTS: Mapping[str, int] = {"systemic": 3, "patient": 3, "lachrymal": 1, "saliv
 """Item → its points when met."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visits:
+class Visits(Struct, frozen=True, gc=False):
     """What STAR compares: the evidence of both visits and the indices scored from it."""
 
     baseline: Evidence

@@ -6,15 +6,15 @@ unless ``over`` says that it has ended on a day that is not known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.values import Interval, Moment, Truth
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True, gc=False):
     """What is known of the participant: the days that the birth may lie on, and ``male`` or ``female``."""
 
     subject: str
@@ -23,8 +23,7 @@ class Person:
     origins: tuple[Origin, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, gc=False):
     """A condition; ``codes`` are its ICD-10 codes without a system (``M35.0``).
 
     One that is not ``confirmed`` is suspected only: neither there nor excluded.
@@ -39,8 +38,7 @@ class Diagnosis:
     confirmed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, gc=False):
     """A drug that was ordered, stated or taken, other than a study dose that is clear.
 
     ``drug`` is a code of ``trial.drugs``; ``parenteral`` says whether it went into vein or muscle (None
@@ -59,8 +57,7 @@ class Order:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(Struct, frozen=True, gc=False):
     """A stay in hospital; ``infection`` says whether it was for the treatment of one (None: not stated)."""
 
     subject: str
@@ -71,8 +68,7 @@ class Stay:
     over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Vaccination:
+class Vaccination(Struct, frozen=True, gc=False):
     """A vaccination that was given; ``live`` is None for a vaccine that no mapping knows."""
 
     subject: str
@@ -81,8 +77,7 @@ class Vaccination:
     origins: tuple[Origin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True, gc=False):
     """A consent: to which drugs, since when, and until when it was withdrawn."""
 
     subject: str
@@ -93,8 +88,7 @@ class Agreement:
     origins: tuple[Origin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True, gc=False):
     """An answer that only a person can give, such as "high risk of infection": by its code, yes or no."""
 
     subject: str
@@ -104,8 +98,7 @@ class Statement:
     origins: tuple[Origin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FocusScore:
+class FocusScore(Struct, frozen=True, gc=False):
     """A biopsy's focus score: lymphocytic foci per 4 mm², maybe censored (``<1``)."""
 
     subject: str

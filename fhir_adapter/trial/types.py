@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from fhir_adapter.trial.history import History
 from fhir_adapter.trial.origin import Origin
-from fhir_adapter.trial.values import Interval, Moment, Portable, Truth
+from fhir_adapter.trial.values import Interval, Moment, Truth
 
 
 class Problem(StrEnum):
@@ -25,8 +27,7 @@ class Problem(StrEnum):
     ABSENT = "data-absent"
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True, gc=False):
     """One value of one item of one participant, with where it came from.
 
     ``value`` is in the item's canonical unit; for a FINDING, and for a result given as a word, it is
@@ -58,8 +59,7 @@ class Measurement:
         return self.problem is None
 
 
-@dataclass(frozen=True, slots=True)
-class Rating(Measurement):
+class Rating(Measurement, frozen=True, gc=False):
     """A grade or a mark that a person gave: an ESSDAI level, an ESSPRI scale, a Hočevar grade."""
 
 
@@ -72,8 +72,7 @@ class DoseStatus(StrEnum):
     NOT_DONE = "not-done"
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(Struct, frozen=True, gc=False):
     """One administration of a study drug; bags of one local day are already added up.
 
     ``amount`` and ``unit`` are as sent, None where no amount was sent. ``reason`` says why a dose was
@@ -100,8 +99,7 @@ class Dose:
         return self.at.first
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True, gc=False):
     """A participant.
 
     ``id`` is the study's own identifier. ``status`` is ResearchSubject.status. ``consent`` and
@@ -122,8 +120,7 @@ class Subject:
         return self.status in ("off-study", "withdrawn", "follow-up")
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True, gc=False):
     """A visit of one participant: the days that count for it and the target that nearest is nearest to.
 
     ``first`` and ``last`` are inclusive; items that keep longer have their own first day in
@@ -137,8 +134,7 @@ class Visit:
     first_by_item: Mapping[str, date] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Component(Portable):
+class Component(Struct, frozen=True, gc=False):
     """A part, an intermediate answer or an alternative reading of an outcome.
 
     Exactly one of ``number``, ``answer``, ``code`` and ``day`` is set, or ``reason`` says why none is.
@@ -156,7 +152,7 @@ class Component(Portable):
     reason: str | None = None
     label: str = ""
     detail: str = ""
-    rests_on: tuple[Measurement | Dose | Outcome | History, ...] = field(default=(), compare=False)
+    rests_on: tuple[Measurement | Dose | Outcome | History, ...] = ()
 
     def alone(self) -> Component:
         """The same without what it rests on."""
@@ -166,8 +162,7 @@ class Component(Portable):
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Portable):
+class Outcome(Struct, frozen=True, gc=False):
     """A computed result of one participant at one visit, with everything that it rests on.
 
     ``number``, ``result`` (a code of a response) or ``day`` is the value; where all are None, ``reason`` is a
@@ -189,7 +184,7 @@ class Outcome(Portable):
     flags: tuple[str, ...] = ()
     effective: tuple[date, date] | None = None
     origins: tuple[Origin, ...] = ()
-    rests_on: tuple[Measurement | Dose | Outcome, ...] = field(default=(), compare=False)
+    rests_on: tuple[Measurement | Dose | Outcome, ...] = ()
 
     def extended(self, components: Iterable[Component]) -> Outcome:
         """The outcome with more components."""
@@ -245,8 +240,7 @@ class QueryKind(StrEnum):
     RATING_DISAGREES = "rating-disagrees"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True, gc=False):
     """A question to the people who entered the data.
 
     Its identity is subject, visit, item and kind; ``values`` are what stands against what, as sent.

@@ -7,12 +7,13 @@ Every question about an interval has three answers: yes, no, and None for "it de
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 Truth = bool | None
 """Three-valued: True, False, or None for undetermined."""
@@ -20,17 +21,7 @@ Truth = bool | None
 Number = Fraction | Decimal | int
 
 
-class Portable:
-    """A dataclass with slots that travels to another process as its fields, which is quicker than by name."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), tuple([getattr(self, name) for name in self.__slots__])
-
-
-@dataclass(frozen=True, slots=True)
-class Interval(Portable):
+class Interval(Struct, frozen=True, gc=False):
     """The exact rational numbers between ``low`` and ``high``.
 
     None is no limit; ``low_open``/``high_open`` say that the limit itself is excluded.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_adapter.trial.protocol import Protocol, VisitRule
 from fhir_adapter.trial.types import Dose, Measurement, Problem, Visit
@@ -38,8 +40,7 @@ def _family(item: str, families: tuple[str, ...]) -> str | None:
     return next((family for family in families if item == family or item.startswith(f"{family}-")), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """What stands for each item at one visit of one participant.
 
     ``window`` is None where the anchor dose was not given; ``due`` says that the window has closed.

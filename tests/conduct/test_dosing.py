@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fhir_adapter.conduct.amounts import unusual
 from fhir_adapter.conduct.depletion import depleted
@@ -77,9 +77,9 @@ def of_case(case: Mapping[str, Any]) -> Record:
         labs.append(lab(*line.split()))
     known = record([])
     withdrawn = DAY0 + timedelta(days=case["withdrawn"]) if "withdrawn" in case else None
-    return replace(
+    return structs.replace(
         known,
-        subject=replace(known.subject, consent=DAY0 - timedelta(days=14), withdrawn=withdrawn),
+        subject=structs.replace(known.subject, consent=DAY0 - timedelta(days=14), withdrawn=withdrawn),
         doses=tuple(doses),
         measurements=settled(labs),
     )
@@ -115,7 +115,7 @@ def test_order_does_not_matter(case: Mapping[str, Any]) -> None:
     labs = [each for group in known.measurements.values() for each in group]
     random.Random(3).shuffle(doses)
     random.Random(3).shuffle(labs)
-    shuffled = replace(known, doses=tuple(doses), measurements=settled(labs))
+    shuffled = structs.replace(known, doses=tuple(doses), measurements=settled(labs))
     as_of = DAY0 + timedelta(days=case.get("as_of", 400))
     assert review(shuffled, plan(), as_of) == review(known, plan(), as_of)
 
@@ -162,10 +162,10 @@ def test_doses_far_from_the_usual_are_warnings_only() -> None:
         dose("rituximab", 0, mg=450), dose("rituximab", 7, mg=360), dose("rituximab", 14, mg=359),
         dose("belimumab", 42, mg=432), dose("belimumab", 70, mg=433),
     )  # fmt: skip
-    known = replace(record([]), doses=doses, measurements=body)
+    known = structs.replace(record([]), doses=doses, measurements=body)
     found = unusual(known, usual)
     assert [(each.dose, each.more) for each in found] == [(doses[2], False), (doses[4], True)]
-    assert unusual(replace(known, measurements={}), usual) == ()
+    assert unusual(structs.replace(known, measurements={}), usual) == ()
 
 
 def test_a_limit_that_is_met_exactly_is_not_below() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fhir_adapter.conduct.answers import REMARKS, Answer, Verdict, verdict
 from fhir_adapter.conduct.eligibility import judge
@@ -123,7 +124,7 @@ def test_what_is_decided_stays_decided_once_more_is_known(data: st.DataObject) -
 
 
 def test_before_the_first_dose_the_day_of_the_run_stands_for_day_0() -> None:
-    known = replace(record(["vaccine 2024-11-01 live", "born 2011-06-01"]), doses=())
+    known = structs.replace(record(["vaccine 2024-11-01 live", "born 2011-06-01"]), doses=())
     found = answers(known)
     assert found["E5d"].verdict is Verdict.VIOLATED
     assert found["E5d"].remarks == ("no-day-0",)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.conduct import words
 from fhir_adapter.conduct.dosing import DeviationKind
@@ -124,7 +125,7 @@ def test_an_unusual_dose_is_a_question_and_a_flag_and_no_deviation() -> None:
     """§7: 144 cm and 36 kg are 1.2 m²; 700 mg of rituximab are more than 450 mg by over 20 %."""
     known = record(["dose rituximab 2024-04-01", "lab 2024-03-29 height 144", "lab 2024-03-29 weight 36"])
     (dose,) = known.doses
-    heavy = replace(known, doses=(replace(dose, amount=Fraction(700), unit="mg"),))
+    heavy = structs.replace(known, doses=(structs.replace(dose, amount=Fraction(700), unit="mg"),))
     told, outcomes = found(heavy, date(2024, 4, 2))
     assert [(each.item, each.kind.value, each.values) for each in queries(told)] == [
         ("rituximab", "unusual-dose", ("rituximab on 2024-04-01, 700 mg: more than usual",))
@@ -149,7 +150,7 @@ def test_a_consent_that_ended_before_day_0_is_none(withdrawn: date | None, answe
     """§8 I4, §13: what was given after the end is not used, so it is as if treatment had never begun."""
     ended = withdrawn.isoformat() if withdrawn else ""
     known = record([f"consent rituximab,belimumab given 2024-03-18..{ended}"])
-    told = found(replace(known, subject=replace(known.subject, withdrawn=withdrawn)))[0]
+    told = found(structs.replace(known, subject=structs.replace(known.subject, withdrawn=withdrawn)))[0]
     (consent,) = [each for each in told.answers if each.criterion == "I4"]
     assert consent.holds is answer
 
@@ -158,7 +159,7 @@ def test_what_comes_after_a_withdrawal_is_not_used() -> None:
     """§13: but a dose that was given all the same is told (§14.16)."""
     lines = ["dose rituximab 2024-04-01", "dose rituximab 2024-04-08", "diagnosis C50.9 since 2020-01-01"]
     known = record(lines)
-    gone = replace(known, subject=replace(known.subject, withdrawn=date(2024, 4, 5)))
+    gone = structs.replace(known, subject=structs.replace(known.subject, withdrawn=date(2024, 4, 5)))
     told, _ = found(gone, date(2024, 4, 30))
     assert told.dosing
     assert (

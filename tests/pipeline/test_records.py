@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.conduct.answers import Verdict
 from fhir_adapter.conduct.participant import Conduct
@@ -344,7 +345,7 @@ ALL = "study-treatment"
 
 
 def until(each: Agreement, day: date) -> Agreement:
-    return replace(each, until=day)
+    return structs.replace(each, until=day)
 
 
 @pytest.mark.parametrize(

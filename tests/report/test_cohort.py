@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.pipeline.run import rescored, run
 from fhir_adapter.pipeline.score import Scored
@@ -68,10 +69,10 @@ def test_all_enrolled_counts_who_ended_without_a_dose(cohort: Cohort) -> None:
     enrolled = _found(cohort).enrolled
     assert enrolled is not None
     assert enrolled.n == main["of"]
-    untreated = dataclasses.replace(scored.assessments["JSS-05"], dosed=False)
+    untreated = structs.replace(scored.assessments["JSS-05"], dosed=False)
     for status, more in (("withdrawn", 1), ("on-study", 0)):
-        subject = dataclasses.replace(scored.subjects["JSS-05"], status=status)
-        changed = dataclasses.replace(
+        subject = structs.replace(scored.subjects["JSS-05"], status=status)
+        changed = structs.replace(
             scored,
             subjects={**scored.subjects, "JSS-05": subject},
             assessments={**scored.assessments, "JSS-05": untreated},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.report import dosing, eligibility

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.scores.assess import assess
 from fhir_adapter.trial.components import COMPONENTS, MOST_UPKEEP_DUE
@@ -96,7 +97,7 @@ def test_data_from_after_the_day_of_the_run_are_not_used() -> None:
 def test_data_from_after_a_withdrawal_are_not_used(
     withdrawn: date | None, met: bool | None, why: str
 ) -> None:
-    subject = replace(CHILD, status="withdrawn", withdrawn=withdrawn)
+    subject = structs.replace(CHILD, status="withdrawn", withdrawn=withdrawn)
     found = outcomes(igg((-3, 20), (196, 10)), subject=subject)
     assert marker(found) is met, why
     assert found[("salivary-flow", "baseline")].reason == "not-assessed"
@@ -104,20 +105,20 @@ def test_data_from_after_a_withdrawal_are_not_used(
 
 def test_a_drop_out_is_a_failure_once_the_window_has_closed() -> None:
     """§13, §6.3: undetermined and drop-outs count as non-responders in the main table; not before."""
-    subject = replace(CHILD, status="withdrawn", withdrawn=after(60))
+    subject = structs.replace(CHILD, status="withdrawn", withdrawn=after(60))
     for as_of, imputed in ((after(100), None), (LATE, False)):
         found = outcomes(igg((-3, 20)), subject=subject, as_of=as_of)[("response", "week-28")]
         assert found.component("non-responder-imputation").answer is imputed
 
 
 def test_outcomes_that_rest_on_earlier_data_stay() -> None:
-    subject = replace(CHILD, status="withdrawn", withdrawn=after(60))
+    subject = structs.replace(CHILD, status="withdrawn", withdrawn=after(60))
     found = outcomes([measured("salivary-flow", "0.1", after(-3))], subject=subject)
     assert found[("salivary-flow", "baseline")].number == Fraction(1, 10)
 
 
 def test_doses_from_after_a_withdrawal_are_not_counted() -> None:
-    subject = replace(CHILD, status="withdrawn", withdrawn=after(100))
+    subject = structs.replace(CHILD, status="withdrawn", withdrawn=after(100))
     found = outcomes([], subject=subject)[("calendar", "study")]
     assert found.component("belimumab-doses").number == 3
 
@@ -279,7 +280,7 @@ def test_history_rests_under_nothing() -> None:
 
 
 def test_without_a_day_of_consent_the_first_rituximab_is_day_0_and_flagged() -> None:
-    found = outcomes([], subject=replace(CHILD, consent=None))[("calendar", "study")]
+    found = outcomes([], subject=structs.replace(CHILD, consent=None))[("calendar", "study")]
     assert found.flags == ("no-consent-date",)
     assert found.component("first-rituximab").day == DAY0
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from fhir_adapter.scores import hocevar, salivary_flow, serology, star
 from fhir_adapter.scores.branches import UNUSED, Branch, any_branch, every_branch

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.conduct.outcomes import with_conduct
 from fhir_adapter.conduct.participant import conduct
@@ -189,7 +190,7 @@ def by_resources(case: Case, hospital: str) -> tuple[dict[tuple[str, str], Outco
     doses: tuple[Dose, ...] = one_a_day(mapped.doses)
     # The calendar's cases have days of their own; a run long after them closes every window.
     as_of = date(2026, 1, 1) if case["instrument"] in ("Calendar", "Eligibility.age") else CLOSED
-    child = replace(CHILD, consent=inputs_of(case).consent or CHILD.consent)
+    child = structs.replace(CHILD, consent=inputs_of(case).consent or CHILD.consent)
     trial = replace(study(), protocol=protocol_of(case))
     assessment = assess(child, mapped.measurements, doses, trial.protocol, as_of)
     known = record(trial, child, mapped, doses, frozenset())

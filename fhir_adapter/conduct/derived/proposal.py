@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from fhir_adapter.conduct.answers import Piece
 from fhir_adapter.trial.origin import Origin
@@ -21,8 +22,7 @@ FLAGS: Mapping[str, str] = {
 """Remarks on a proposal, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     """The bounds of one domain's level; they are equal where the level is certain.
 
     ``alternatives`` are the bounds under another reading of one fact. ``evidence`` is what it rests on.
@@ -41,8 +41,7 @@ class Proposal:
         return self.lower if self.lower == self.upper else None
 
 
-@dataclass(frozen=True, slots=True)
-class Disagreement:
+class Disagreement(Struct, frozen=True, gc=False):
     """A rated level outside the bounds of its proposal: a question to the physician.
 
     ``origins`` are those of the rating.

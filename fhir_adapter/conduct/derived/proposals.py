@@ -7,8 +7,10 @@ stands beside it as ``worst-value`` (dossier §1.5.7). Items that the trial does
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from fhir_adapter.conduct.answers import Piece, unique
 from fhir_adapter.conduct.derived.biological import biological
@@ -77,8 +79,7 @@ def _worst(domain: str, view: _View, chosen: Bounds) -> Bounds:
     return worst(levels)
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(Struct, frozen=True, gc=False):
     """One visit, by item and by statement; ``used`` are the statements and the person that were looked at."""
 
     record: Record
