@@ -15,7 +15,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -42,6 +42,7 @@ _DERIVED_FROM = ("Observation", "QuestionnaireResponse")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, CANONICAL)
 
 _SAYS_NOTHING = ("id", "meta", "text", "issued")
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _sorted = msgspec.json.Encoder(order="deterministic")
 
 Json = dict[str, Any]
@@ -70,30 +71,49 @@ def provenance_id(outcome: str, digest: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{outcome}|{digest}"))
 
 
-def write(outcome: Outcome, target: Target) -> Json:
+class _Part(NamedTuple):
+    """An element of an Observation in bytes: as it is written, and in the form of ``content``."""
+
+    written: msgspec.Raw
+    said: msgspec.Raw
+
+
+def _part(element: Json) -> _Part:
+    return _Part(msgspec.Raw(_encoder.encode(element)), msgspec.Raw(_sorted.encode(_plain(element))))
+
+
+class Written(NamedTuple):
+    """An outcome as it is written: the Observation's id, its bytes, and the ``digest`` of what it says."""
+
+    id: str
+    body: bytes
+    digest: str
+
+
+def write(outcome: Outcome, target: Target) -> Written:
     """The Observation of an outcome, without ``issued``: that is the journal's to fix.
 
-    The same outcome always gives the same Observation; nothing in it depends on the software or the day.
-    Several share the objects of which they are alike: what is changed in one must be a copy.
+    The same outcome always gives the same bytes; nothing in them depends on the software or the day. Parts
+    that many outcomes have are encoded once for all of them, as they are written and as the digest has them.
     """
-    return _observation(outcome, target, [part for part, _ in _parts(outcome)])
-
-
-def written(outcome: Outcome, target: Target) -> tuple[Json, str]:
-    """The Observation of an outcome, and its ``digest``: from parts that were encoded once for many."""
-    parts = _parts(outcome)
-    observation = _observation(outcome, target, [part for part, _ in parts])
+    id = outcome_id(target.study, outcome.subject, outcome.visit, outcome.code)
+    components = _parts(outcome)
+    sources = [_encoded_source(origin) for origin in outcome.origins if origin.type in _DERIVED_FROM]
+    observation = _observation(id, outcome, target)
     said = {key: value for key, value in observation.items() if key not in _SAYS_NOTHING}
     # Elsewhere in an Observation of ours no number stands, and only numbers need another form.
     if "valueQuantity" in said:
         said["valueQuantity"] = _plain(said["valueQuantity"])
-    if parts:
-        said["component"] = [canonical for _, canonical in parts]
-    return observation, hashlib.sha256(_sorted.encode(said)).hexdigest()
+    if sources:
+        observation["derivedFrom"] = said["derivedFrom"] = sources
+    if components:
+        observation["component"] = [part.written for part in components]
+        said["component"] = [part.said for part in components]
+    return Written(id, _encoder.encode(observation), hashlib.sha256(_sorted.encode(said)).hexdigest())
 
 
-def _observation(outcome: Outcome, target: Target, components: list[Json]) -> Json:
-    id = outcome_id(target.study, outcome.subject, outcome.visit, outcome.code)
+def _observation(id: str, outcome: Outcome, target: Target) -> Json:
+    """All but the sources and the components."""
     name, _ = OUTCOMES[OutcomeCode(outcome.code)]
     observation: Json = {
         "resourceType": "Observation",
@@ -122,18 +142,18 @@ def _observation(outcome: Outcome, target: Target, components: list[Json]) -> Js
     }
     if outcome.flags:
         observation["note"] = [{"text": f"{flag}: {FLAGS[flag]}"} for flag in outcome.flags]
-    derived = [source(origin) for origin in outcome.origins if origin.type in _DERIVED_FROM]
-    if derived:
-        observation["derivedFrom"] = derived
-    if components:
-        observation["component"] = components
     return observation
 
 
-@lru_cache(maxsize=4096)
 def source(origin: Origin) -> Json:
     """The logical reference to exactly the version that was used."""
     return {"type": origin.type, "identifier": {"system": SOURCE_SYSTEM, "value": origin.url}}
+
+
+@lru_cache(maxsize=4096)
+def _encoded_source(origin: Origin) -> msgspec.Raw:
+    """Without a number in it, an element with its keys sorted is written as it is said."""
+    return msgspec.Raw(_sorted.encode(source(origin)))
 
 
 def _effective(outcome: Outcome) -> Json:
@@ -196,24 +216,16 @@ def _named(component: str) -> Json:
     return _coded("components", component, COMPONENTS)
 
 
-_Part = tuple[Json, msgspec.Raw]
-"""A component, and the same as its outcome's content has it."""
-
-
 def _parts(outcome: Outcome) -> list[_Part]:
     own = [_part(each) for each in _own_components(outcome)]
     # What an answer rests on is no part of what is written, and must not be kept for the next.
-    return own + [_written_part(each.alone() if each.rests_on else each) for each in outcome.components]
+    return own + [_encoded(each.alone() if each.rests_on else each) for each in outcome.components]
 
 
 @lru_cache(maxsize=4096)
-def _written_part(component: Component) -> _Part:
+def _encoded(component: Component) -> _Part:
     """Most components of an outcome say what thousands of others say."""
     return _part(_component(component))
-
-
-def _part(component: Json) -> _Part:
-    return component, msgspec.Raw(_sorted.encode(_plain(component)))
 
 
 def _component(component: Component) -> Json:

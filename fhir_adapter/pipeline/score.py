@@ -18,7 +18,7 @@ from fhir_adapter.conduct.outcomes import with_conduct
 from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
-from fhir_adapter.exchange.resource import decode, encode
+from fhir_adapter.exchange.resource import decode
 from fhir_adapter.mapping import (
     condition,
     consent,
@@ -192,10 +192,8 @@ class Scoring:
     def documents(self, one: ScoredOne) -> Iterator[StoredOutcome]:
         """The outcomes of a participant as they are written."""
         for each in one.assessment.outcomes if one.assessment else ():
-            document, digest = outcome.written(each, self.target)
-            yield StoredOutcome(
-                document["id"], each.subject, each.visit, each.code, digest, encode(document), each.origins
-            )
+            id, body, digest = outcome.write(each, self.target)
+            yield StoredOutcome(id, each.subject, each.visit, each.code, digest, body, each.origins)
 
     def scored(self, found: Sequence[ScoredOne]) -> Scored:
         """All that was found, once everybody was scored."""
