@@ -111,9 +111,12 @@ def deciding(judged: Iterable[Judged]) -> tuple[Piece, ...]:
 
 def unique(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """The facts, each once, in a fixed order that does not depend on the input's."""
-    known = list(pieces)
+    known = list({id(piece): piece for piece in pieces}.values())
     if len(known) < 2:
         return tuple(known)
+    by_origins = {piece.origins: piece for piece in known}
+    if len(by_origins) == len(known):
+        return tuple([by_origins[origins] for origins in sorted(by_origins)])
     kept: list[Piece] = []
     for piece in sorted(known, key=_order):
         if piece not in kept:

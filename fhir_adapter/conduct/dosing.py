@@ -98,7 +98,7 @@ def review(record: Record, plan: Plan, as_of: date) -> Dosing:
     """The treatment as of a day, with every deviation in order of days."""
     known = record.known_on(as_of)
     withdrawn = record.subject.withdrawn
-    until = min(as_of, withdrawn) if withdrawn else as_of
+    until = record.subject.until(as_of)
     rules = (plan.calendar.course, plan.calendar.upkeep)
     given = {rule.drug: study_doses(known, rule.drug) for rule in rules}
     deviations = _after_withdrawal(given, withdrawn)

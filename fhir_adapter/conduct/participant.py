@@ -43,8 +43,7 @@ def conduct(
 
     Data from after a withdrawal are not used; that a dose was given all the same is told (§13, §14.16).
     """
-    withdrawn = record.subject.withdrawn
-    until = min(as_of, withdrawn) if withdrawn else as_of
+    until = record.subject.until(as_of)
     known = record.known_on(until)
     eligibility, plan = rule.eligibility, _plan(protocol, rule)
     days = days_of(known, eligibility.day_0, until) if eligibility else None

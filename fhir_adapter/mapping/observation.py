@@ -93,8 +93,7 @@ def keep(measurement: Measurement, mapped: Mapped) -> None:
         mapped.measurements.append(measurement)
     elif (said := statement(measurement)) is not None:
         mapped.statements.append(said)
-    asked = query_of_problem(measurement)
-    if asked is not None:
+    if measurement.problem is not None and (asked := query_of_problem(measurement)) is not None:
         mapped.queries.append(asked)
 
 
@@ -168,29 +167,34 @@ def measured(
         normal=normal,
         problem=found.problem,
         corrects=resource.get("status") in ("amended", "corrected"),
-        links=frozenset(_links(resource, base)),
-        about=frozenset(_about(resource, base)),
+        links=_links(resource, base),
+        about=_about(resource, base),
     )
 
 
-def _links(resource: Mapping[str, Any], base: str | None) -> list[str]:
+_NOTHING: frozenset[str] = frozenset()
+
+
+def _links(resource: Mapping[str, Any], base: str | None) -> frozenset[str]:
     """Identifiers and the specimen; a number of no system and a contained specimen (``#1``) tie nothing."""
+    if "identifier" not in resource and "specimen" not in resource:
+        return _NOTHING
     links = reference.identifier_names(resource) + reference.names(resource.get("specimen"), base)
-    return [link for link in links if not link.startswith(("|", "#"))]
+    return frozenset([link for link in links if not link.startswith(("|", "#"))])
 
 
-def _about(resource: Mapping[str, Any], base: str | None) -> list[str]:
+def _about(resource: Mapping[str, Any], base: str | None) -> frozenset[str]:
     """The results that a resource refers to; a body structure or a device that it is about ties nothing."""
     if "derivedFrom" not in resource and "focus" not in resource:
-        return []
-    return [
+        return _NOTHING
+    return frozenset(
         name
         for element in ("derivedFrom", "focus")
         for each in listed(resource, element)
         if each.get("type", "Observation") == "Observation"
         for name in reference.names(each, base)
         if name.startswith("Observation/") or name.find("|") > 0
-    ]
+    )
 
 
 def _unit_of(element: Mapping[str, Any]) -> str:

@@ -15,8 +15,7 @@ from fhir_adapter.pipeline.pull import NOT_RECEIVED, history_of
 from fhir_adapter.study import Study
 from fhir_adapter.trial.history import Agreement, FocusScore, Person
 from fhir_adapter.trial.origin import Origin
-from fhir_adapter.trial.types import Dose, Query, QueryKind, Subject
-from fhir_adapter.trial.windows import settled
+from fhir_adapter.trial.types import Dose, Measurement, Query, QueryKind, Subject
 from fhir_adapter.workspace import Workspace
 
 
@@ -56,16 +55,20 @@ def received(
 
 
 def record(
-    study: Study, subject: Subject, found: Mapped, doses: tuple[Dose, ...], pulled: frozenset[str]
+    study: Study,
+    subject: Subject,
+    found: Mapped,
+    measurements: Mapping[str, tuple[Measurement, ...]],
+    doses: tuple[Dose, ...],
+    pulled: frozenset[str],
 ) -> Record:
-    """What is known of one participant; ``pulled`` is of ``received``.
+    """What is known of one participant; ``measurements`` are settled, ``pulled`` is of ``received``.
 
     Records with a code that nobody knows may be what a criterion asks for: their silence says nothing.
     """
     unread = set(found.unread)
     if unread & _OF_DRUGS:
         unread |= _OF_DRUGS
-    measurements = settled(found.measurements)
     return Record(
         subject,
         _person(subject.id, found.persons),

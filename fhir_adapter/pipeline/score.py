@@ -47,7 +47,7 @@ from fhir_adapter.study import Place, Study
 from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.items import ITEMS, OutcomeCode
 from fhir_adapter.trial.types import Dose, Outcome, Query, QueryKind, Subject
-from fhir_adapter.trial.windows import first_day
+from fhir_adapter.trial.windows import first_day, settled
 from fhir_adapter.workspace import WHOLE, Share, Stored, StoredOutcome, Workspace
 
 
@@ -172,14 +172,15 @@ class Scoring:
         if ended is not None and ended <= min(participant.withdrawn or self.as_of, self.as_of):
             participant = replace(participant, withdrawn=ended)
         doses, queries = one_a_day(found.doses), list[Query]()
+        measurements = settled(found.measurements, participant.until(self.as_of))
         assessment = None
         if participant.status in study.protocol.counting_statuses:
-            assessment = assess(participant, found.measurements, doses, study.protocol, self.as_of)
+            assessment = assess(participant, measurements, doses, study.protocol, self.as_of)
             queries += _queries_of(assessment)
             queries += (_at_visit(query, assessment) for query in found.queries)
         else:
             queries += found.queries
-        known = record(study, participant, found, doses, self._pulled[participant.id])
+        known = record(study, participant, found, measurements, doses, self._pulled[participant.id])
         queries += questions(known, found)
         visits = assessment.visits if assessment else {}
         conducted = conduct(known, visits, study.protocol, study.conduct, self.as_of)

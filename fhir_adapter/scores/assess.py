@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from fhir_adapter.scores import calendar, essdai, esspri, hocevar, response, sal
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, Problem, Subject
-from fhir_adapter.trial.windows import Evidence, anchors, course, evidence, settled
+from fhir_adapter.trial.windows import Evidence, anchors, course, evidence
 
 Key = tuple[str, str]
 """Outcome code and visit."""
@@ -32,22 +32,22 @@ class Assessment(Struct, frozen=True, gc=False):
 
 def assess(
     subject: Subject,
-    measurements: Iterable[Measurement],
+    measurements: Mapping[str, Sequence[Measurement]],
     doses: Sequence[Dose],
     protocol: Protocol,
     as_of: date,
 ) -> Assessment:
     """Every outcome that the protocol asks for, as of a day.
 
-    Data from after the day, or from after a withdrawal, are not used (dossier §13).
+    ``measurements`` are settled, and none is from after ``subject.until(as_of)``; nor is a dose from after
+    that day used.
     """
-    end = min(as_of, subject.withdrawn) if subject.withdrawn else as_of
-    usable = settled(each for each in measurements if each.at.last <= end)
+    end = subject.until(as_of)
     given = tuple(dose for dose in doses if dose.day <= end)
     found = anchors(given, subject.consent, protocol)
     default = protocol.anchor.default
     by_anchor = {
-        name: _visits(subject.id, usable, found[name], protocol, as_of)
+        name: _visits(subject.id, measurements, found[name], protocol, as_of)
         for name in (default, *protocol.anchor.alternatives)
     }
     scored = {default: _scored(by_anchor[default], given, protocol)}
@@ -66,7 +66,9 @@ def assess(
     if protocol.calendar is not None:
         flags = ("no-consent-date",) if subject.consent is None and course(given, protocol.drugs[0]) else ()
         outcomes.append(calendar.score(subject.id, studied, found, protocol, protocol.calendar, flags))
-    conflicts = (each for group in usable.values() for each in group if each.problem is Problem.CONFLICT)
+    conflicts = (
+        each for group in measurements.values() for each in group if each.problem is Problem.CONFLICT
+    )
     return Assessment(tuple(outcomes), by_anchor[default], tuple(conflicts), dosed)
 
 

@@ -29,12 +29,16 @@ UNUSED = Branch(False, None)
 
 def value_of(measurement: Measurement | None) -> Interval | None:
     """The value, where there is one that can be used."""
-    return measurement.value if measurement is not None and measurement.usable else None
+    return measurement.value if measurement is not None and measurement.problem is None else None
 
 
 def was_done(*visits: Evidence, items: Sequence[str]) -> bool:
     """Whether any of the items was measured at any of the visits, even if it was refused."""
-    return any(each.problem is not Problem.ABSENT for visit in visits for each in visit.of(items))
+    for visit in visits:
+        for each in visit.of(items):
+            if each.problem is not Problem.ABSENT:
+                return True
+    return False
 
 
 def compared(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.outcome import answered, at_visit, change, coded, difference_of
 from fhir_adapter.trial.items import ESSDAI_DOMAINS, OutcomeCode
 from fhir_adapter.trial.protocol import EssdaiRule
@@ -79,10 +78,7 @@ def category(score: Interval | None, rule: EssdaiRule) -> str | None:
 
 def score(evidence: Evidence, index: OutcomeCode, rule: EssdaiRule) -> Outcome:
     """ESSDAI or ClinESSDAI at one visit."""
-    levels = {
-        domain: value_of(evidence.at(item))
-        for domain, item in zip(_WEIGHTS[index], _ITEMS[index], strict=True)
-    }
+    levels = dict(zip(_WEIGHTS[index], evidence.values(_ITEMS[index]), strict=True))
     value = weighted_sum(levels, index)
     name = category(value, rule)
     return at_visit(

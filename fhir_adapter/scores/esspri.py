@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.outcome import answered, at_visit, change, difference_of, interval_of, numbered
 from fhir_adapter.trial.items import ESSPRI_SCALES, OutcomeCode
 from fhir_adapter.trial.protocol import EsspriRule
@@ -41,7 +40,7 @@ def improved(
 
 def score(evidence: Evidence, rule: EsspriRule) -> Outcome:
     """ESSPRI at one visit."""
-    scales = [value_of(evidence.at(item)) for item in ITEMS]
+    scales = evidence.values(ITEMS)
     value = mean(scales)
     acceptable = value.below(rule.pass_below) if value else None
     components = [answered("pass", acceptable, "missing-input")]

@@ -37,7 +37,7 @@ def value(evidence: Evidence) -> tuple[Interval | None, tuple[str, ...]]:
 
     A recorded total that the known grades rule out stands for nothing: it is flagged, the grades count.
     """
-    parts = summed({each.item: value_of(each) for each in evidence.of(GRADES)})
+    parts = summed(dict(zip(GRADES, evidence.values(GRADES), strict=True)))
     recorded = value_of(evidence.at(TOTAL))
     if recorded is not None and parts is not None and not _possible(recorded, parts):
         return parts, ("total-disagrees",)

@@ -130,9 +130,9 @@ def at_visit(
 
 def effective(evidence: Evidence, used: Sequence[Measurement]) -> tuple[date, date] | None:
     """The local days that an outcome speaks of: those of what it used, else the visit's window."""
-    days = [each.at for each in used if each.usable]
+    days = [each.at.last for each in used if each.problem is None]
     if days:
-        last = max(day.last for day in days)
+        last = max(days)
         return (last, last)
     return (evidence.window.first, evidence.window.last) if evidence.window else None
 

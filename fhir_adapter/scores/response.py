@@ -220,7 +220,8 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
         for alternative in asked.alternatives:
             answer = found[name].readings.get(alternative, found[name].answer)
             alternatives.append(under(f"{name[0]}-{alternative}", {name: answer}, reading))
-    rests = {name: (*baseline.of(items), *followup.of(items)) for name, items in INPUTS.items()}
+    measured = {name: (baseline.of(items), followup.of(items)) for name, items in INPUTS.items()}
+    rests = {name: (*before, *after) for name, (before, after) in measured.items()}
     evidence = tuple(piece for pieces in rests.values() for piece in pieces)
     return Outcome(
         followup.subject,
@@ -245,7 +246,7 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
             *_sensitivities(decided, waiting),
         ),
         flags=tuple(dict.fromkeys(flag for each in found.values() for flag in each.flags)),
-        effective=effective(followup, followup.of(_ALL_INPUTS)),
+        effective=effective(followup, [each for _, after in measured.values() for each in after]),
         origins=gathered(evidence),
         rests_on=evidence,
     )

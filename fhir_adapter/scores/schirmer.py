@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.outcome import answered, at_visit, change, numbered
 from fhir_adapter.trial.items import EYES, OutcomeCode
 from fhir_adapter.trial.protocol import SchirmerRule
@@ -43,8 +42,8 @@ def worse(values: list[Interval]) -> Interval | None:
 
 def eyes(evidence: Evidence, items: tuple[str, str] | tuple[str, ...] = ITEMS) -> dict[str, Interval]:
     """The values of the eyes that have one."""
-    found = {item: value_of(evidence.at(item)) for item in items}
-    return {item: value for item, value in found.items() if value is not None}
+    found = zip(items, evidence.values(items), strict=True)
+    return {item: value for item, value in found if value is not None}
 
 
 def paired(

@@ -115,10 +115,13 @@ def biological(baseline: Evidence, followup: Evidence, rule: StarRule) -> tuple[
     )
 
 
-_TEARS = (*schirmer.ITEMS, *schirmer.STAINING)
-_SALIVA = (salivary_flow.ITEM, *hocevar.ITEMS)
-_BLOOD = (serology.IGG, serology.RF)
-INPUTS = (*essdai.ITEMS, *esspri.ITEMS, *_TEARS, *_SALIVA, *_BLOOD)
+_TESTS: Mapping[str, tuple[str, ...]] = {
+    "lachrymal": (*schirmer.ITEMS, *schirmer.STAINING),
+    "salivary": (salivary_flow.ITEM, *hocevar.ITEMS),
+    "biological": (serology.IGG, serology.RF),
+}
+"""STAR's item → what is measured for it."""
+INPUTS = (*essdai.ITEMS, *esspri.ITEMS, *(item for items in _TESTS.values() for item in items))
 """Everything that the five items look at."""
 
 
@@ -141,12 +144,11 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         "salivary": saliva,
         "biological": blood,
     }
+    measured = {name: (baseline.of(tests), followup.of(tests)) for name, tests in _TESTS.items()}
     rests: dict[str, tuple[Measurement | Outcome, ...]] = {
         "systemic": index,
         "patient": visits.esspri,
-        "lachrymal": (*baseline.of(_TEARS), *followup.of(_TEARS)),
-        "salivary": (*baseline.of(_SALIVA), *followup.of(_SALIVA)),
-        "biological": (*baseline.of(_BLOOD), *followup.of(_BLOOD)),
+        **{name: (*before, *after) for name, (before, after) in measured.items()},
     }
     evidence = tuple(piece for pieces in rests.values() for piece in pieces)
     total = points(items)
@@ -193,7 +195,7 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
             Component("points-nri", number=None if waiting else total.low, reason=waiting),
         ),
         flags=_once((*tear_flags, *saliva_flags, *blood_flags)),
-        effective=effective(followup, followup.of((*_TEARS, *_SALIVA, *_BLOOD))),
+        effective=effective(followup, [each for _, after in measured.values() for each in after]),
         origins=gathered(evidence),
         rests_on=evidence,
     )  # fmt: skip

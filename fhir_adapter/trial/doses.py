@@ -27,6 +27,8 @@ def one_a_day(doses: Iterable[Dose]) -> tuple[Dose, ...]:
 
 
 def _one(group: list[Dose]) -> Dose:
+    if len(group) == 1:
+        return group[0]
     counted = [dose for dose in group if dose.given] or group
     first = min(counted, key=lambda dose: (dose.at.instant is None, dose.at.order, dose.origins))
     units = {dose.unit for dose in counted}

@@ -114,6 +114,10 @@ class Subject(Struct, frozen=True, gc=False):
     patients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
+    def until(self, as_of: date) -> date:
+        """The last day whose data are used, as of a day: none from after a withdrawal (dossier §13)."""
+        return min(as_of, self.withdrawn) if self.withdrawn else as_of
+
     @property
     def ended(self) -> bool:
         """Whether the treatment is over: no dose and no visit will follow that is not planned yet."""
@@ -264,4 +268,5 @@ class Query(Struct, frozen=True, gc=False):
 
 def gathered(evidence: Iterable[Measurement | Dose | Outcome | History]) -> tuple[Origin, ...]:
     """All origins of the evidence, each once, in a fixed order."""
-    return tuple(sorted({origin for piece in evidence for origin in piece.origins}))
+    # A dictionary keeps the order: what is sorted piece by piece is quickly sorted as a whole.
+    return tuple(sorted(dict.fromkeys([origin for piece in evidence for origin in piece.origins])))

@@ -96,16 +96,22 @@ def total(parts: Iterable[Interval]) -> Interval:
 
 def weighted_total(parts: Iterable[tuple[Interval, int]]) -> Interval:
     """The sum of so many times each interval; a weight is a whole number above 0."""
-    weighted = list(parts)
-    low = high = _sum((part.low, weight) for part, weight in weighted)
-    if any(part.low is not part.high for part, _ in weighted):
-        high = _sum((part.high, weight) for part, weight in weighted)
-    return Interval(
-        low, high, any(part.low_open for part, _ in weighted), any(part.high_open for part, _ in weighted)
-    )
+    lows, highs = list[_Times](), list[_Times]()
+    exact, low_open, high_open = True, False, False
+    for part, weight in parts:
+        lows.append((part.low, weight))
+        highs.append((part.high, weight))
+        exact = exact and part.low is part.high
+        low_open = low_open or part.low_open
+        high_open = high_open or part.high_open
+    low = _sum(lows)
+    return Interval(low, low if exact else _sum(highs), low_open, high_open)
 
 
-def _sum(numbers: Iterable[tuple[Fraction | None, int]]) -> Fraction | None:
+_Times = tuple[Fraction | None, int]
+
+
+def _sum(numbers: Iterable[_Times]) -> Fraction | None:
     """The sum of so many times each number, None if one is: in whole numbers over one denominator."""
     total, denominator = 0, 1
     for number, times in numbers:

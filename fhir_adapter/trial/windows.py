@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fhir_adapter.trial.protocol import Protocol, VisitRule
 from fhir_adapter.trial.types import Dose, Measurement, Problem, Visit
-from fhir_adapter.trial.values import Moment
+from fhir_adapter.trial.values import Interval, Moment
 
 
 def visit_of(rule: VisitRule, anchor: date) -> Visit:
@@ -57,9 +57,19 @@ class Evidence(Struct, frozen=True, gc=False):
         """The measurement of ``item``, whether it can be used or not."""
         return self.chosen.get(item)
 
+    def values(self, items: Iterable[str]) -> list[Interval | None]:
+        """The value of each of the ``items``, None where there is none that can be used."""
+        chosen = self.chosen
+        return [
+            found.value if (found := chosen.get(item)) is not None and found.problem is None else None
+            for item in items
+        ]
+
     def of(self, items: Iterable[str]) -> tuple[Measurement, ...]:
         """The measurements of those of the ``items`` that were recorded at all."""
         chosen = self.chosen
+        if not chosen:
+            return ()
         return tuple([chosen[item] for item in items if item in chosen])
 
 
@@ -112,8 +122,12 @@ def _nearest(candidates: Sequence[Measurement], target: date) -> Measurement:
     return min(candidates, key=distance)
 
 
-def settled(measurements: Iterable[Measurement]) -> dict[str, tuple[Measurement, ...]]:
+def settled(
+    measurements: Iterable[Measurement], until: date = date.max
+) -> dict[str, tuple[Measurement, ...]]:
     """The measurements of one participant by item, with corrections and duplicates settled.
+
+    Nothing from after the day ``until`` is used.
 
     A correction replaces what it corrects (§14.4). The same value at the same time under several ids is
     one measurement with all origins; different values at the same time are one measurement without a
@@ -121,7 +135,8 @@ def settled(measurements: Iterable[Measurement]) -> dict[str, tuple[Measurement,
     """
     by_item: dict[str, list[Measurement]] = defaultdict(list)
     for measurement in measurements:
-        by_item[measurement.item].append(measurement)
+        if measurement.at.last <= until:
+            by_item[measurement.item].append(measurement)
     return {item: _settled(group) for item, group in sorted(by_item.items())}
 
 

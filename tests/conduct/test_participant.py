@@ -29,8 +29,9 @@ CASES = [pytest.param(case, id=case["id"]) for case in tables("carried.toml")["c
 
 
 def found(known: Record, as_of: date = AS_OF) -> tuple[Conduct, dict[tuple[str, str], Outcome]]:
-    measured = [each for group in known.measurements.values() for each in group]
-    assessment = assess(known.subject, measured, known.doses, protocol(), as_of)
+    assessment = assess(
+        known.subject, known.known_on(known.subject.until(as_of)).measurements, known.doses, protocol(), as_of
+    )
     told = conduct(known, assessment.visits, protocol(), rules(), as_of)
     outcomes = with_conduct(assessment.outcomes, told, eligibility_rule())
     return told, {(each.code, each.visit): each for each in outcomes}

@@ -259,7 +259,7 @@ def person(source: str, born: tuple[date, date] | None, sex: str | None = "femal
 
 
 def of(home: Path, found: Mapped) -> tuple[Any, list[tuple[str, QueryKind]]]:
-    known = record(study_in(home), Subject("JSS-01", "on-study"), found, (), frozenset())
+    known = record(study_in(home), Subject("JSS-01", "on-study"), found, {}, (), frozenset())
     return known, [(each.item, each.kind) for each in questions(known, found)]
 
 

@@ -14,6 +14,7 @@ from fhir_adapter.scores.assess import assess
 from fhir_adapter.trial.components import COMPONENTS, MOST_UPKEEP_DUE
 from fhir_adapter.trial.items import FLAGS, OUTCOMES, REASONS, OutcomeCode
 from fhir_adapter.trial.types import Dose, DoseStatus, Measurement, Outcome, Problem, Subject
+from fhir_adapter.trial.windows import settled
 from tests.scores.build import (
     CHILD,
     CLOSED,
@@ -48,7 +49,7 @@ def outcomes(
     subject: Subject = CHILD,
     as_of: date = LATE,
 ) -> dict[Key, Outcome]:
-    found = assess(subject, measurements, doses, protocol(), as_of)
+    found = assess(subject, settled(measurements, subject.until(as_of)), doses, protocol(), as_of)
     return {(each.code, each.visit): each for each in found.outcomes}
 
 
@@ -192,7 +193,7 @@ def test_baseline_is_before_the_first_infusion() -> None:
 def test_a_contradiction_is_kept_for_a_query() -> None:
     """§13: undetermined for that visit, with a data query."""
     pair = [measured("igg", value, WEEK28, id=str(value)) for value in (10, 12)]
-    found = assess(CHILD, [*igg((-3, 20)), *pair], DOSES, protocol(), LATE)
+    found = assess(CHILD, settled([*igg((-3, 20)), *pair]), DOSES, protocol(), LATE)
     assert [(each.item, each.problem) for each in found.conflicts] == [("igg", Problem.CONFLICT)]
     assert found.visits["week-28"].chosen["igg"].problem is Problem.CONFLICT
 
@@ -229,7 +230,7 @@ def test_weekly_belimumab_for_years_has_a_name_for_each_day() -> None:
     doses = [*rituximab(0, 7), dose("belimumab", after(300))]
     (found,) = [
         each
-        for each in assess(CHILD, [], doses, weekly, after(900)).outcomes
+        for each in assess(CHILD, {}, doses, weekly, after(900)).outcomes
         if each.code == OutcomeCode.CALENDAR
     ]
     planned = [part.name for part in found.components if part.name.startswith("upkeep-due-")]
@@ -248,7 +249,7 @@ def test_the_ceiling_of_the_strip_is_the_rise_that_the_response_asks_for(rise: i
         for eye in ("right", "left")
         for value, day in ((31, -1), (35, 196))
     ]
-    found = {each.code: each.flags for each in assess(CHILD, tears, DOSES, changed, LATE).outcomes}
+    found = {each.code: each.flags for each in assess(CHILD, settled(tears), DOSES, changed, LATE).outcomes}
     assert ("schirmer-ceiling" in found["schirmer-change"]) is flagged
 
 

@@ -28,7 +28,7 @@ from fhir_adapter.trial.doses import one_a_day
 from fhir_adapter.trial.protocol import Protocol
 from fhir_adapter.trial.types import Dose, Measurement, Outcome, Query, QueryKind
 from fhir_adapter.trial.values import Interval
-from fhir_adapter.trial.windows import anchors
+from fhir_adapter.trial.windows import anchors, settled
 from tests.scores.build import CHILD, CLOSED, DAY0, WEEK28, dose, measured, protocol, scored, visit
 from tests.scores.expectations import disagreements, facts
 from tests.scores.inputs import Given, Inputs, inputs_of
@@ -192,8 +192,9 @@ def by_resources(case: Case, hospital: str) -> tuple[dict[tuple[str, str], Outco
     as_of = date(2026, 1, 1) if case["instrument"] in ("Calendar", "Eligibility.age") else CLOSED
     child = structs.replace(CHILD, consent=inputs_of(case).consent or CHILD.consent)
     trial = replace(study(), protocol=protocol_of(case))
-    assessment = assess(child, mapped.measurements, doses, trial.protocol, as_of)
-    known = record(trial, child, mapped, doses, frozenset())
+    measurements = settled(mapped.measurements, child.until(as_of))
+    assessment = assess(child, measurements, doses, trial.protocol, as_of)
+    known = record(trial, child, mapped, measurements, doses, frozenset())
     told = conduct(known, assessment.visits, trial.protocol, trial.conduct, as_of)
     outcomes = with_conduct(assessment.outcomes, told, trial.conduct.eligibility)
     return {(each.code, each.visit): each for each in outcomes}, mapped.queries
