@@ -81,7 +81,7 @@ WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
 
 
-class Stored(NamedTuple):
+class Stored(Struct, frozen=True, gc=False):
     """One received resource as it stands: where it is from and its bytes."""
 
     origin: Origin

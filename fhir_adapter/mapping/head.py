@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -148,7 +148,7 @@ _coded = msgspec.json.Decoder(_Coded)
 _concepts = msgspec.json.Decoder(float_hook=Decimal)
 
 
-class Sifted(NamedTuple):
+class Sifted(msgspec.Struct, frozen=True, gc=False):
     """What there is to say of an Observation before it is read.
 
     ``asked`` is whether it may hold something for the trial, else ``unknown_codes`` are those that nobody

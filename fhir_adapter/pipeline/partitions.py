@@ -59,7 +59,7 @@ class Partitions:
         found: dict[str, list[Stored]] = {id: [] for id in self.subjects[number]}
         for path in sorted(self.folder.glob(f"{number}.*")):
             for subject, origin, body in _rows(path):
-                found[subject].append(Stored(Origin(*origin), body))
+                found[subject].append(Stored(origin, body))
         return found
 
     def _write(self, number: int, waiting: list[_Row]) -> None:

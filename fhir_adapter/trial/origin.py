@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True, order=True, array_like=True, gc=False):
     """The resource that a value came from.
 
     ``version`` is the server's version id, or ``sha256:…`` of the content where the source gives none.

@@ -11,7 +11,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -201,7 +200,7 @@ def rounded(value: Fraction, places: int = 4) -> Decimal:
     return digits.quantize(Decimal(1)) if digits == digits.to_integral_value() else digits.normalize()
 
 
-class Moment(NamedTuple):
+class Moment(Struct, frozen=True, gc=False):
     """When something was: the local days that it may lie on, and the instant where it is known.
 
     ``first`` and ``last`` are days in the study's time zone, equal unless the date is partial
