@@ -47,7 +47,7 @@ def assess(
     found = anchors(given, subject.consent, protocol)
     default = protocol.anchor.default
     by_anchor = {
-        name: _visits(subject.id, measurements, found[name], protocol, as_of)
+        name: _visits(subject.id, measurements, found[name], protocol, as_of, brief=name != default)
         for name in (default, *protocol.anchor.alternatives)
     }
     scored = {default: _scored(by_anchor[default], given, protocol)}
@@ -78,10 +78,12 @@ def _visits(
     anchor: Dose | None,
     protocol: Protocol,
     as_of: date,
+    *,
+    brief: bool,
 ) -> dict[str, Evidence]:
     return {
         rule.name: evidence(
-            subject, rule, anchor, measurements, as_of, baseline=rule.name == protocol.baseline
+            subject, rule, anchor, measurements, as_of, baseline=rule.name == protocol.baseline, brief=brief
         )
         for rule in protocol.visits.values()
     }

@@ -104,13 +104,18 @@ def at_visit(
     evidence: Evidence,
     items: Sequence[str],
     value: Interval | None,
-    components: Sequence[Component] = (),
+    components: Iterable[Component] = (),
     flags: Sequence[str] = (),
 ) -> Outcome:
-    """The outcome of one visit from the interval that the score lies in; None is nothing known at all."""
-    used = evidence.of(items)
+    """The outcome of one visit from the interval that the score lies in; None is nothing known at all.
+
+    The ``components`` are not looked at where only the value is asked for.
+    """
     number = value.exact if value else None
     reason, detail = (None, "") if number is not None else why_missing(evidence, items)
+    if evidence.brief:
+        return brief(evidence, code, number=number, bounds=closed(value) if value else None, reason=reason)
+    used = evidence.of(items)
     return Outcome(
         evidence.subject,
         evidence.visit,
@@ -126,6 +131,20 @@ def at_visit(
         origins=gathered(used),
         rests_on=used,
     )
+
+
+def brief(
+    evidence: Evidence,
+    code: OutcomeCode,
+    *,
+    reason: str | None,
+    number: Fraction | None = None,
+    bounds: Interval | None = None,
+    result: str | None = None,
+) -> Outcome:
+    """An outcome without what explains it."""
+    unit = OUTCOMES[code][1]
+    return Outcome(evidence.subject, evidence.visit, code, number, unit, result, None, reason, "", bounds)
 
 
 def effective(evidence: Evidence, used: Sequence[Measurement]) -> tuple[date, date] | None:

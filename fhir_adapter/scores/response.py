@@ -23,7 +23,15 @@ from fhir_adapter.scores.branches import (
     every_branch,
     value_of,
 )
-from fhir_adapter.scores.outcome import between, coded, effective, threshold_named, waiting_for, why_open
+from fhir_adapter.scores.outcome import (
+    between,
+    brief,
+    coded,
+    effective,
+    threshold_named,
+    waiting_for,
+    why_open,
+)
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.protocol import ResponseRule
 from fhir_adapter.trial.types import Component, Dose, Measurement, Outcome, gathered
@@ -208,6 +216,9 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
     decided = responds(count, rule.threshold, reading)
     waiting = waiting_for(followup)
     reason, detail = _reason(baseline, followup, answers, decided)
+    result = _result(waiting, decided)
+    if followup.brief:
+        return brief(followup, OutcomeCode.RESPONSE, result=result, reason=reason)
 
     def under(name: str, changed: Mapping[str, Truth], threshold_reading: str) -> Component:
         answer = responds(met_and_possible({**answers, **changed}), rule.threshold, threshold_reading)
@@ -227,7 +238,7 @@ def score(baseline: Evidence, followup: Evidence, doses: tuple[Dose, ...], rule:
         followup.subject,
         followup.visit,
         OutcomeCode.RESPONSE,
-        result=_result(waiting, decided),
+        result=result,
         reason=reason,
         detail=detail,
         components=(

@@ -7,12 +7,13 @@ the classification criteria use 5 mm or less. The strip ends at 35 mm.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from fhir_adapter.scores.outcome import answered, at_visit, change, numbered
 from fhir_adapter.trial.items import EYES, OutcomeCode
 from fhir_adapter.trial.protocol import SchirmerRule
-from fhir_adapter.trial.types import Outcome
+from fhir_adapter.trial.types import Component, Outcome
 from fhir_adapter.trial.values import Interval, Truth, all_of, any_of, difference, negation, total
 from fhir_adapter.trial.windows import Evidence
 
@@ -80,18 +81,17 @@ def score(evidence: Evidence, rule: SchirmerRule) -> Outcome:
     """The mean of the eyes at one visit, with each eye and the worse one beside it."""
     values = eyes(evidence)
     value = mean(list(values.values()))
-    return at_visit(
-        OutcomeCode.SCHIRMER,
-        evidence,
-        ITEMS,
-        value,
-        [
-            *(numbered(eye, values.get(item), "mm") for eye, item in zip(EYES, ITEMS, strict=True)),
-            numbered("worst-eye", worse(list(values.values())), "mm"),
-            answered("abnormal", value.below(rule.abnormal_below) if value else None, "missing-input"),
-        ],
-        ("one-eye",) if len(values) == 1 else (),
-    )
+    flags = ("one-eye",) if len(values) == 1 else ()
+    return at_visit(OutcomeCode.SCHIRMER, evidence, ITEMS, value, _components(values, value, rule), flags)
+
+
+def _components(
+    values: Mapping[str, Interval], value: Interval | None, rule: SchirmerRule
+) -> Iterator[Component]:
+    for eye, item in zip(EYES, ITEMS, strict=True):
+        yield numbered(eye, values.get(item), "mm")
+    yield numbered("worst-eye", worse(list(values.values())), "mm")
+    yield answered("abnormal", value.below(rule.abnormal_below) if value else None, "missing-input")
 
 
 def score_change(

@@ -18,6 +18,7 @@ from fhir_adapter.scores.esspri import improved
 from fhir_adapter.scores.outcome import (
     answered,
     between,
+    brief,
     difference_of,
     effective,
     interval_of,
@@ -144,6 +145,11 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         "salivary": saliva,
         "biological": blood,
     }
+    total = points(items)
+    open_items = [name for name, met in items.items() if met is None]
+    reason, detail = _reason(visits, open_items)
+    if followup.brief:
+        return brief(followup, OutcomeCode.STAR, number=total.exact, reason=reason)
     measured = {name: (baseline.of(tests), followup.of(tests)) for name, tests in _TESTS.items()}
     rests: dict[str, tuple[Measurement | Outcome, ...]] = {
         "systemic": index,
@@ -151,10 +157,7 @@ def score(visits: Visits, rule: StarRule) -> Outcome:
         **{name: (*before, *after) for name, (before, after) in measured.items()},
     }
     evidence = tuple(piece for pieces in rests.values() for piece in pieces)
-    total = points(items)
-    open_items = [name for name, met in items.items() if met is None]
     waiting = waiting_for(followup)
-    reason, detail = _reason(visits, open_items)
     decided = responder(total, rule.threshold, rule.threshold_reading.default)
     return Outcome(
         followup.subject,

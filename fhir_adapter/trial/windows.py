@@ -44,7 +44,8 @@ class Evidence(Struct, frozen=True, gc=False):
     """What stands for each item at one visit of one participant.
 
     ``window`` is None where the anchor dose was not given; ``due`` says that the window has closed.
-    ``chosen`` holds the one measurement of each item, usable or refused.
+    ``chosen`` holds the one measurement of each item, usable or refused. ``brief`` asks of a score only for
+    its value or why there is none, as under another anchor, and not for what explains it.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Evidence(Struct, frozen=True, gc=False):
     window: Visit | None
     due: bool
     chosen: Mapping[str, Measurement]
+    brief: bool = False
 
     def at(self, item: str) -> Measurement | None:
         """The measurement of ``item``, whether it can be used or not."""
@@ -81,6 +83,7 @@ def evidence(
     as_of: date,
     *,
     baseline: bool,
+    brief: bool = False,
 ) -> Evidence:
     """Choose each item's measurement at the visit.
 
@@ -89,10 +92,10 @@ def evidence(
     else by day (§14.18).
     """
     if anchor is None:
-        return Evidence(subject, rule.name, None, False, {})
+        return Evidence(subject, rule.name, None, False, {}, brief)
     window = visit_of(rule, anchor.day)
     if as_of <= window.last:
-        return Evidence(subject, rule.name, window, False, {})
+        return Evidence(subject, rule.name, window, False, {}, brief)
     start = anchor.at.instant if baseline else None
     chosen = {}
     for item, candidates in measurements.items():
@@ -106,7 +109,7 @@ def evidence(
         ]
         if inside:
             chosen[item] = inside[0] if len(inside) == 1 else _nearest(inside, window.target)
-    return Evidence(subject, rule.name, window, True, chosen)
+    return Evidence(subject, rule.name, window, True, chosen, brief)
 
 
 def _nearest(candidates: Sequence[Measurement], target: date) -> Measurement:
