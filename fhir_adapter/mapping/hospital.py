@@ -115,17 +115,7 @@ class Hospital:
 
     def match(self, table: str, concept: Mapping[str, Any]) -> tuple[str, Code]:
         """As ``target``, with the hospital's code that led there."""
-        known = self.codes[table]
-        codes = codes_of(concept)
-        sure = [code for code in codes if code in known and code[0] != TEXT]
-        hits = {known[code]: code for code in reversed(sure or codes) if code in known}
-        if not hits:
-            raise UnknownCode(codes[0] if codes else (TEXT, ""))
-        used = [name for name in hits if name != NOT_USED]
-        if len(used) > 1:
-            raise AmbiguousCode
-        name = used[0] if used else NOT_USED
-        return name, hits[name]
+        return _matched(self, table, tuple(codes_of(concept)))
 
     def diagnoses(self, concept: Mapping[str, Any]) -> tuple[str, ...]:
         """The ICD-10 codes of a CodeableConcept: its own, else those that its other codes lead to.
@@ -156,6 +146,21 @@ class Hospital:
             for each in listed(resource, "identifier")
             if str(each.get("system")) in systems and each.get("value")
         )
+
+
+@lru_cache(maxsize=16_384)
+def _matched(hospital: Hospital, table: str, codes: tuple[Code, ...]) -> tuple[str, Code]:
+    """What the codes of one concept lead to: the same few concepts are sent again and again."""
+    known = hospital.codes[table]
+    sure = [code for code in codes if code in known and code[0] != TEXT]
+    hits = {known[code]: code for code in reversed(sure or codes) if code in known}
+    if not hits:
+        raise UnknownCode(codes[0] if codes else (TEXT, ""))
+    used = [name for name in hits if name != NOT_USED]
+    if len(used) > 1:
+        raise AmbiguousCode
+    name = used[0] if used else NOT_USED
+    return name, hits[name]
 
 
 def icd10_code(code: str) -> str | None:

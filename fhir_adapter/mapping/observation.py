@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fhir_adapter.mapping import reference, value, when
@@ -31,29 +31,27 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
 def read_into(mapped: Mapped, resource: Mapping[str, Any], context: Context) -> None:
     """As ``read``, beside what was mapped before: most that is read are Observations."""
     if resource.get("status") not in NEVER_WERE:
-        for element, concept in _coded(resource):
-            _read_one(resource, element, concept, context, mapped)
+        for element in _coded(resource):
+            _read_one(resource, element, context, mapped)
 
 
-def _coded(resource: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The Observation itself, where it has a value or no components, and each component; with its code."""
+def _coded(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The Observation itself, where it has a value or no components, and each component."""
     components = listed(resource, "component")
-    if not components or any(key.startswith("value") for key in resource):
-        yield resource, concept_of(resource, "code")
-    for component in components:
-        yield component, concept_of(component, "code")
+    if components and not any(key.startswith("value") for key in resource):
+        return [*components]
+    return [resource, *components]
 
 
 def _read_one(
     resource: Mapping[str, Any],
     element: Mapping[str, Any],
-    concept: Mapping[str, Any],
     context: Context,
     mapped: Mapped,
 ) -> None:
     hospital = context.hospital
     try:
-        name, code = hospital.match("items", concept)
+        name, code = hospital.match("items", concept_of(element, "code"))
     except UnknownCode as unknown:
         mapped.unknown_codes.append(unknown.code)
         return
@@ -150,9 +148,10 @@ def measured(
     default_unit: str,
 ) -> Measurement:
     """The measurement (or rating) of ``item`` that ``element`` of ``resource`` states."""
-    base = reference.base_of(context.origin.url)
-    spelled = _unit_of(element) or default_unit
-    normal = value.normal_range(element, item, context.hospital, spelled)
+    normal = None
+    if "referenceRange" in element:
+        spelled = _unit_of(element) or default_unit
+        normal = value.normal_range(element, item, context.hospital, spelled)
     found = value.read(element, item, context.hospital, default_unit, normal.high if normal else None)
     kind = Rating if item.kind in (Kind.LEVEL, Kind.SCALE) else Measurement
     return kind(
@@ -167,26 +166,27 @@ def measured(
         normal=normal,
         problem=found.problem,
         corrects=resource.get("status") in ("amended", "corrected"),
-        links=_links(resource, base),
-        about=_about(resource, base),
+        links=_links(resource, context.origin.url),
+        about=_about(resource, context.origin.url),
     )
 
 
 _NOTHING: frozenset[str] = frozenset()
 
 
-def _links(resource: Mapping[str, Any], base: str | None) -> frozenset[str]:
+def _links(resource: Mapping[str, Any], url: str) -> frozenset[str]:
     """Identifiers and the specimen; a number of no system and a contained specimen (``#1``) tie nothing."""
-    if "identifier" not in resource and "specimen" not in resource:
-        return _NOTHING
-    links = reference.identifier_names(resource) + reference.names(resource.get("specimen"), base)
+    links = reference.identifier_names(resource) if "identifier" in resource else []
+    if "specimen" in resource:
+        links += reference.names(resource["specimen"], reference.base_of(url))
     return frozenset([link for link in links if not link.startswith(("|", "#"))])
 
 
-def _about(resource: Mapping[str, Any], base: str | None) -> frozenset[str]:
+def _about(resource: Mapping[str, Any], url: str) -> frozenset[str]:
     """The results that a resource refers to; a body structure or a device that it is about ties nothing."""
     if "derivedFrom" not in resource and "focus" not in resource:
         return _NOTHING
+    base = reference.base_of(url)
     return frozenset(
         name
         for element in ("derivedFrom", "focus")

@@ -232,8 +232,6 @@ def normal_range(element: Mapping[str, Any], item: Item, hospital: Hospital, uni
     Only a range for normal persons counts, and one whose unit converts; a range in words is none. Where
     several differ, as for men and women, it is not known whose this is: none.
     """
-    if "referenceRange" not in element:
-        return None
     ranges = set()
     for given in listed(element, "referenceRange"):
         kind = listed(given["type"], "coding") if isinstance(given.get("type"), dict) else []
