@@ -39,10 +39,12 @@ def _judged(record: Record, rule: UsualDoseRule) -> Iterator[Unusual]:
             if dose.amount is None or dose.unit != "mg":
                 continue
             start = dose.day - timedelta(days=rule.days)
-            height, weight = (latest(record, item, start, dose.day) for item in ("height", "weight"))
-            centimetres, kilograms = _exact(value_of(height)), _exact(value_of(weight))
+            weight = latest(record, "weight", start, dose.day)
+            kilograms = _exact(value_of(weight))
             if kilograms is None:
                 continue
+            height = latest(record, "height", start, dose.day)
+            centimetres = _exact(value_of(height))
             low, high = 1 - rule.share, 1 + rule.share
             used: tuple[Measurement | None, ...]
             if usual.mg_per_kg is not None:

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from fhir_adapter.trial.history import History
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.protocol import Reading
-from fhir_adapter.trial.types import Dose, Measurement
+from fhir_adapter.trial.types import Dose, Measurement, gathered
 from fhir_adapter.trial.values import Interval, Truth, any_of
 
 Piece = Measurement | Dose | History
@@ -96,7 +96,7 @@ class Answer(Struct, frozen=True, gc=False):
     @property
     def origins(self) -> tuple[Origin, ...]:
         """All resources that the answer rests on, each once, in a fixed order."""
-        return tuple(sorted({origin for piece in self.evidence for origin in piece.origins}))
+        return gathered(self.evidence)
 
 
 def deciding(judged: Iterable[Judged]) -> tuple[Piece, ...]:
@@ -143,7 +143,8 @@ def by_reading(reading: Reading, answers: Mapping[str, Truth]) -> tuple[Truth, d
 
 def listed(missing: Iterable[Missing]) -> tuple[Missing, ...]:
     """What is missing, each once, sorted."""
-    return tuple(sorted(set(missing)))
+    known = set(missing)
+    return tuple(sorted(known)) if len(known) > 1 else tuple(known)
 
 
 class Part(Struct, frozen=True, gc=False):

@@ -22,7 +22,7 @@ from fhir_adapter.conduct.participant import Conduct
 from fhir_adapter.conduct.rules import EligibilityRule
 from fhir_adapter.scores.calendar import VISIT
 from fhir_adapter.trial.items import OutcomeCode
-from fhir_adapter.trial.types import Component, Outcome
+from fhir_adapter.trial.types import Component, Outcome, gathered
 from fhir_adapter.trial.values import Truth, all_of, rounded
 
 EGFR_UNIT = "mL/min/{1.73_m2}"
@@ -56,8 +56,7 @@ def _extended(outcome: Outcome, parts: tuple[Component, ...], pieces: tuple[Piec
     """An outcome with more components, and with what these rest on among its origins."""
     if not parts:
         return outcome
-    origins = tuple(sorted({*outcome.origins, *(origin for piece in pieces for origin in piece.origins)}))
-    return replace(outcome, components=(*outcome.components, *parts), origins=origins)
+    return replace(outcome, components=(*outcome.components, *parts), origins=gathered((outcome, *pieces)))
 
 
 # ---------------------------------------------------------------------------------------- eligibility
@@ -80,7 +79,7 @@ def eligibility(conduct: Conduct, rule: EligibilityRule) -> Outcome:
             part for each in conduct.answers for part in _criterion(each, names[each.criterion])
         ),
         effective=(conduct.day_0, conduct.day_0) if conduct.day_0 else None,
-        origins=tuple(sorted({origin for each in conduct.answers for origin in each.origins})),
+        origins=gathered(piece for each in conduct.answers for piece in each.evidence),
     )
 
 

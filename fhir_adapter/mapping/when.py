@@ -58,8 +58,9 @@ def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneIn
     Raises NoDate or NoTimeZone.
     """
     for name in ("effectiveDateTime", "effectiveInstant"):
-        if isinstance(resource.get(name), str):
-            return moment(resource[name], zone, hospital_zone)
+        text = resource.get(name)
+        if isinstance(text, str):
+            return moment(text, zone, hospital_zone)
     period = resource.get("effectivePeriod")
     if not isinstance(period, dict):
         raise NoDate("")

@@ -212,9 +212,9 @@ class Moment(Struct, frozen=True, gc=False):
     instant: datetime | None = None
 
     @property
-    def order(self) -> tuple[date, float]:
+    def order(self) -> tuple[date, bool, date]:
         """What moments are sorted by: the day, then the time; a day without a time comes first."""
-        return (self.first, self.instant.timestamp() if self.instant else float("-inf"))
+        return (self.first, self.instant is not None, self.instant or self.first)
 
 
 def on(day: date) -> Moment:

@@ -97,15 +97,17 @@ def evidence(
     if as_of <= window.last:
         return Evidence(subject, rule.name, window, False, {}, brief)
     start = anchor.at.instant if baseline else None
+    last, families = window.last, tuple(window.first_by_item)
     chosen = {}
     for item, candidates in measurements.items():
-        first = first_day(window, item)
+        family = _family(item, families)
+        first = window.first if family is None else window.first_by_item[family]
         inside = [
             candidate
             for candidate in candidates
-            if first <= candidate.at.first
-            and candidate.at.last <= window.last
-            and not (start and candidate.at.instant and candidate.at.instant >= start)
+            if (at := candidate.at).first >= first
+            and at.last <= last
+            and not (start and at.instant and at.instant >= start)
         ]
         if inside:
             chosen[item] = inside[0] if len(inside) == 1 else _nearest(inside, window.target)
@@ -118,7 +120,7 @@ def _nearest(candidates: Sequence[Measurement], target: date) -> Measurement:
     A statement that there is no result never stands in the way of a result; a refused value does (§14.19).
     """
 
-    def distance(candidate: Measurement) -> tuple[bool, int, tuple[date, float]]:
+    def distance(candidate: Measurement) -> tuple[bool, int, tuple[date, bool, date]]:
         days = max(abs((candidate.at.first - target).days), abs((candidate.at.last - target).days))
         return (candidate.problem is Problem.ABSENT, days, candidate.at.order)
 
@@ -162,12 +164,17 @@ def _settled(group: list[Measurement]) -> tuple[Measurement, ...]:
         ]
         or group
     )
-    by_time: dict[object, list[Measurement]] = defaultdict(list)
-    for measurement in standing:
-        at = measurement.at
-        by_time[at.instant or (at.first, at.last)].append(measurement)
-    merged = [_merged(same_time) for same_time in by_time.values()]
-    return tuple(sorted(merged, key=lambda each: (each.at.order, each.at.last, each.origins)))
+    if len({_time(each) for each in standing}) < len(standing):
+        by_time: dict[object, list[Measurement]] = defaultdict(list)
+        for measurement in standing:
+            by_time[_time(measurement)].append(measurement)
+        standing = [_merged(same_time) for same_time in by_time.values()]
+    return tuple(sorted(standing, key=lambda each: (each.at.order, each.at.last, each.origins)))
+
+
+def _time(measurement: Measurement) -> object:
+    at = measurement.at
+    return at.instant or (at.first, at.last)
 
 
 def _corrects(correction: Measurement, other: Measurement) -> bool:
