@@ -99,8 +99,8 @@ def write(outcome: Outcome, target: Target) -> Written:
     id = outcome_id(target.study, outcome.subject, outcome.visit, outcome.code)
     components = _parts(outcome)
     sources = [_encoded_source(origin) for origin in outcome.origins if origin.type in _DERIVED_FROM]
-    observation = _observation(id, outcome, target)
-    said = {key: value for key, value in observation.items() if key not in _SAYS_NOTHING}
+    said = _content(id, outcome, target)
+    observation = {"resourceType": "Observation", "id": id, "meta": {"profile": [PROFILE]}, **said}
     # Elsewhere in an Observation of ours no number stands, and only numbers need another form.
     if "valueQuantity" in said:
         said["valueQuantity"] = _plain(said["valueQuantity"])
@@ -112,13 +112,11 @@ def write(outcome: Outcome, target: Target) -> Written:
     return Written(id, _encoder.encode(observation), hashlib.sha256(_sorted.encode(said)).hexdigest())
 
 
-def _observation(id: str, outcome: Outcome, target: Target) -> Json:
-    """All but the sources and the components."""
+def _content(id: str, outcome: Outcome, target: Target) -> Json:
+    """What the Observation says, but for its sources and components."""
     name, _ = OUTCOMES[OutcomeCode(outcome.code)]
-    observation: Json = {
+    content: Json = {
         "resourceType": "Observation",
-        "id": id,
-        "meta": {"profile": [PROFILE]},
         "extension": [
             {
                 "url": STUDY,
@@ -141,8 +139,8 @@ def _observation(id: str, outcome: Outcome, target: Target) -> Json:
         **_value(outcome),
     }
     if outcome.flags:
-        observation["note"] = [{"text": f"{flag}: {FLAGS[flag]}"} for flag in outcome.flags]
-    return observation
+        content["note"] = [{"text": f"{flag}: {FLAGS[flag]}"} for flag in outcome.flags]
+    return content
 
 
 def source(origin: Origin) -> Json:
@@ -159,10 +157,10 @@ def _encoded_source(origin: Origin) -> msgspec.Raw:
 def _effective(outcome: Outcome) -> Json:
     if outcome.effective is None:
         return {}
-    first, last = (day.isoformat() for day in outcome.effective)
-    return (
-        {"effectiveDateTime": first} if first == last else {"effectivePeriod": {"start": first, "end": last}}
-    )
+    first, last = outcome.effective
+    if first == last:
+        return {"effectiveDateTime": first.isoformat()}
+    return {"effectivePeriod": {"start": first.isoformat(), "end": last.isoformat()}}
 
 
 def _value(outcome: Outcome) -> Json:

@@ -35,7 +35,10 @@ class Patients:
 
     def named(self, names: Iterable[str]) -> str | None:
         """The surviving patient that goes by one of the names."""
-        return next((self.by_name[name] for name in names if name in self.by_name), None)
+        for name in names:
+            if name in self.by_name:
+                return self.by_name[name]
+        return None
 
 
 def index(resources: Iterable[tuple[Mapping[str, Any], str]], hospital: Hospital, match: str) -> Patients:
