@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -39,7 +39,11 @@ MIGRATIONS = (
         type TEXT NOT NULL, id TEXT NOT NULL, version TEXT NOT NULL, last_updated TEXT NOT NULL,
         url TEXT NOT NULL, at TEXT NOT NULL, body BLOB
     );
-    CREATE INDEX received_key ON received (source, type, id);
+    -- the row of each resource that is there; it follows from received, where every row stays
+    CREATE TABLE standing (
+        source TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES received,
+        PRIMARY KEY (source, type, id)
+    ) WITHOUT ROWID;
     -- document NULL: the outcome no longer holds
     CREATE TABLE outcome (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, id TEXT NOT NULL,
@@ -79,12 +83,28 @@ _HOLDING = (
 _STANDING = f"SELECT id, digest, origins {_HOLDING}"
 WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
+PAGE = 16_384
+"""Bytes of a page of the file: most resources fit, and less is copied about than with smaller ones."""
+TOGETHER = 1024
+"""So many rows that lie side by side are read by one process."""
+_SAME, _OTHER = 1, 2
+"""Of a row that stood, what came under its id: the same again, another content, or both."""
 
 
 class Stored(Struct, frozen=True, gc=False):
     """One received resource as it stands: where it is from and its bytes."""
 
     origin: Origin
+    body: bytes
+
+
+class Arrival(NamedTuple):
+    """One resource as its source hands it over; ``last_updated`` is empty where that is not said."""
+
+    id: str
+    version: str
+    last_updated: str
+    url: str
     body: bytes
 
 
@@ -219,6 +239,7 @@ class Workspace:
                     where=str(self.path),
                     remedy="Install the newer fhir-adapter that wrote it.",
                 )
+            self._db.execute(f"PRAGMA page_size = {PAGE}")  # before there is a page
             self._db.execute("PRAGMA journal_mode = WAL")
             for number in range(self._version(), len(MIGRATIONS)):
                 self._db.executescript(
@@ -313,55 +334,25 @@ class Workspace:
 
     # What was received
 
-    def store(self, run: int, stored: Stored, last_updated: str) -> bool:
-        """Keep a resource if its version or bytes differ from what stands; whether they do."""
-        origin = stored.origin
-        standing = self._rows(
-            "SELECT version, body FROM received WHERE source = ? AND type = ? AND id = ?"
-            " ORDER BY seq DESC LIMIT 1",
-            (origin.source, origin.type, origin.id),
-        ).fetchone()
-        if standing == (origin.version, stored.body):
-            return False
-        self._db.execute(
-            "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                run, origin.source, origin.type, origin.id, origin.version, last_updated, origin.url,
-                _now(), stored.body,
-            ),
-        )  # fmt: skip
-        return True
+    def delivery(self, run: int, source: str, type: str, age: Callable[[Arrival], Any]) -> Delivery:
+        """Take in what a source hands over of one type, inside one transaction.
 
-    def forget_absent(self, run: int, source: str, type: str, present: set[str]) -> int:
-        """After a complete pull of one type: what is no longer there is marked as gone. Returns how many."""
-        standing = {stored.origin.id for stored in self.current(source, type)}
-        return self.forget(run, source, type, standing - present)
-
-    def forget(self, run: int, source: str, type: str, ids: Set[str]) -> int:
-        """Mark those of the resources that stand as gone. Returns how many stood."""
-        gone = (
-            [stored.origin for stored in self.current(source, type) if stored.origin.id in ids] if ids else []
-        )
-        for origin in gone:
-            self._db.execute(
-                "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
-                " VALUES (?, ?, ?, ?, ?, '', ?, ?, NULL)",
-                (run, source, type, origin.id, origin.version, origin.url, _now()),
-            )
-        return len(gone)
+        Of several contents under one id the one of the greatest ``age`` stands.
+        """
+        return Delivery(self._db, run, source, type, age)
 
     def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
-        """The resources of one type of one source as they stand, by id; or a share of them."""
+        """The resources of one type of one source as they stand, or a share of them.
+
+        They come in the order in which they were received, which says nothing.
+        """
         rows = self._rows(
-            "SELECT id, version, url, body FROM received AS r WHERE source = ?1 AND type = ?2 AND seq ="
-            " (SELECT max(seq) FROM received WHERE source = ?1 AND type = ?2 AND id = r.id)"
-            " AND seq % ?3 = ?4 ORDER BY id",
-            (source, type, share.of, share.number),
+            "SELECT id, version, url, body FROM received WHERE seq IN"
+            " (SELECT seq FROM standing WHERE source = ? AND type = ? AND seq / ? % ? = ?) ORDER BY seq",
+            (source, type, TOGETHER, share.of, share.number),
         )
         for id, version, url, body in rows:
-            if body is not None:
-                yield Stored(Origin(source, type, id, version, url), bytes(body))
+            yield Stored(Origin(source, type, id, version, url), body)
 
     # Outcomes
 
@@ -542,6 +533,137 @@ class Workspace:
             return self._db.execute(sql, values)
         except sqlite3.Error as fault:
             raise self._error(fault) from None
+
+
+class Delivery:
+    """What one source hands over of one type: what of it is new, what stands, and what is gone.
+
+    Memory holds a byte for each row of the workspace, and of what is handed over one resource at a time.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, run: int, source: str, type: str, age: Callable[[Arrival], Any]
+    ) -> None:
+        self._db, self._key, self._age = db, (source, type), age
+        self._row = (run, source, type, _now())
+        (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM received").fetchone()
+        self._first = last + 1
+        """The first row of this delivery."""
+        self._came = bytearray(self._first)
+        """Of each row that stood, what came under its id."""
+        self._before = self._standing()
+        self._superseded: list[tuple[int]] = []
+        self.new = 0
+        """How many resources are new or changed."""
+        self.count = 0
+        """How many there are, by id."""
+        self.doubtful: set[str] = set()
+        """The ids under which different contents of the same, greatest age stand."""
+
+    def take(self, arrivals: Iterable[Arrival]) -> None:
+        """Keep those that differ in version or bytes from what stands; once, in any order.
+
+        Of several under one id only the newest stays, which may be the one that stood.
+        """
+        self._db.executemany(
+            "INSERT INTO received (run, source, type, at, id, version, last_updated, url, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._differing(arrivals),
+        )
+        self._db.create_function("newer", 2, self._newer)
+        # In the order of the key: the table grows at its end, and is not leafed through for each row.
+        self._db.execute(
+            "INSERT INTO standing SELECT source, type, id, seq FROM received WHERE seq >= ? ORDER BY id, seq"
+            " ON CONFLICT DO UPDATE SET seq = newer(seq, excluded.seq)",
+            (self._first,),
+        )
+        self._db.executemany("DELETE FROM received WHERE seq = ?", self._superseded)
+        self.new -= len(self._superseded)
+        known = len(self._came) - self._came.count(0)
+        self.count = known + self._standing() - self._before
+
+    def forget_absent(self) -> int:
+        """Mark as gone what stood and did not come; after a complete delivery. Returns how many."""
+        rows = self._db.execute(
+            "SELECT id, seq FROM standing WHERE source = ? AND type = ? AND seq < ?",
+            (*self._key, self._first),
+        )
+        return self._forget([(id, seq) for id, seq in rows if not self._came[seq]])
+
+    def forget(self, ids: Iterable[str]) -> int:
+        """Mark as gone those that stood and did not come. Returns how many."""
+        rows = [(id, self._found(id)) for id in ids]
+        return self._forget([(id, seq) for id, seq in rows if seq is not None and not self._came[seq]])
+
+    def _forget(self, gone: list[tuple[str, int]]) -> int:
+        self._db.executemany(
+            "INSERT INTO received (run, source, type, id, version, last_updated, url, at, body)"
+            " SELECT ?, source, type, id, version, '', url, ?, NULL FROM received WHERE seq = ?",
+            ((self._row[0], self._row[3], seq) for _, seq in gone),
+        )
+        self._db.executemany(
+            "DELETE FROM standing WHERE source = ? AND type = ? AND id = ?",
+            ((*self._key, id) for id, _ in gone),
+        )
+        return len(gone)
+
+    def _found(self, id: str) -> int | None:
+        """The row that stood under an id."""
+        row = self._db.execute(
+            "SELECT seq FROM standing WHERE source = ? AND type = ? AND id = ? AND seq < ?",
+            (*self._key, id, self._first),
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def _differing(self, arrivals: Iterable[Arrival]) -> Iterator[tuple[object, ...]]:
+        """The rows of those that are not as what stands."""
+        for each in arrivals:
+            if self._before and self._stands(each):
+                continue
+            self.new += 1
+            yield (*self._row, *each)
+
+    def _stands(self, arrival: Arrival) -> bool:
+        found = self._db.execute(
+            "SELECT seq, version = ? AND body = ? FROM standing JOIN received USING (seq)"
+            " WHERE standing.source = ? AND standing.type = ? AND standing.id = ?",
+            (arrival.version, arrival.body, *self._key, arrival.id),
+        ).fetchone()
+        if found is None:
+            return False
+        seq, same = found
+        self._came[seq] |= _SAME if same else _OTHER
+        return bool(same)
+
+    def _newer(self, one: int, other: int) -> int:
+        """Which of two rows of an id stands: ``other`` is of this delivery, ``one`` may have stood before."""
+        if one < self._first and not self._came[one] & _SAME:
+            return other
+        arrivals = self._arrival(one), self._arrival(other)
+        first, second = (self._age(each) for each in arrivals)
+        id = arrivals[0].id
+        if first == second and arrivals[0].body != arrivals[1].body:
+            self.doubtful.add(id)
+        elif second > first:
+            self.doubtful.discard(id)
+        stays, goes = (other, one) if (second, arrivals[1].body) > (first, arrivals[0].body) else (one, other)
+        if goes >= self._first:
+            self._superseded.append((goes,))
+        return stays
+
+    def _arrival(self, seq: int) -> Arrival:
+        return Arrival(
+            *self._db.execute(
+                "SELECT id, version, last_updated, url, body FROM received WHERE seq = ?", (seq,)
+            ).fetchone()
+        )
+
+    def _standing(self) -> int:
+        """How many resources of the type stand."""
+        (count,) = self._db.execute(
+            "SELECT count(*) FROM standing WHERE source = ? AND type = ?", self._key
+        ).fetchone()
+        return int(count)
 
 
 def _differs(outcome: StoredOutcome, standing: tuple[str, str] | None) -> bool:

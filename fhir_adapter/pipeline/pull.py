@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 
 from fhir_adapter.conduct.rules import EligibilityRule
 from fhir_adapter.errors import Finding, Refused, ServerError
@@ -26,7 +25,7 @@ from fhir_adapter.pipeline.participants import Named, Roster, from_file, from_re
 from fhir_adapter.pipeline.places import opened
 from fhir_adapter.study import SourceSpec, Study
 from fhir_adapter.trial.origin import Origin
-from fhir_adapter.workspace import Cursor, Stored, Workspace
+from fhir_adapter.workspace import Arrival, Cursor, Stored, Workspace
 
 CLINICAL = ("Observation", "QuestionnaireResponse", "MedicationAdministration")
 """What is pulled of each participant."""
@@ -77,25 +76,29 @@ class _Intake:
         gone: Set[str] = frozenset(),
         cursor: Cursor | None = None,
     ) -> None:
-        """Store the resources of a type, all or none of them.
+        """Store the resources of a type, all or none of them; of each id what its source changed last.
 
+        Where nothing says which of two contents is newer, that is a finding, and a fixed rule decides.
         Where they are the ``whole``, the others are marked as gone, else those in ``gone``. A file with a
         line that cannot be read is not the whole: that line may be what seems to be missing. The cursor
         moves with them.
         """
-        present: set[str] = set()
+        name = self.spec.name
         with self.workspace.transaction():
-            for received in resources:
-                stored = Stored(origin_of(self.spec.name, received), received.body)
-                self.pulled.new += self.workspace.store(self.run, stored, received.last_updated)
-                present.add(received.id)
-            self.pulled.counts[type] = len(present)
+            delivery = self.workspace.delivery(self.run, name, type, _age)
+            delivery.take(_arrival(name, received) for received in resources)
             if whole and not self.damaged:
-                self.pulled.gone += self.workspace.forget_absent(self.run, self.spec.name, type, present)
+                self.pulled.gone += delivery.forget_absent()
             else:
-                self.pulled.gone += self.workspace.forget(self.run, self.spec.name, type, gone - present)
+                self.pulled.gone += delivery.forget(gone)
             if cursor is not None:
-                self.workspace.move_cursor(self.run, self.spec.name, type, cursor)
+                self.workspace.move_cursor(self.run, name, type, cursor)
+        self.pulled.new += delivery.new
+        self.pulled.counts[type] = delivery.count
+        for id in sorted(delivery.doubtful):
+            what = "Two contents stand under this id, and nothing says which is newer."
+            remedy = "Give each its meta.lastUpdated or meta.versionId."
+            self.pulled.findings.append(Finding(name, f"{type}/{id}", "meta", what, remedy))
 
     def search(self, type: str, params: Iterable[tuple[str, str]]) -> list[Received] | None:
         """The matches on a server; None, and a finding, where it refuses to search this type so.
@@ -124,60 +127,36 @@ class _Intake:
             if found not in self.pulled.findings:
                 self.pulled.findings.append(found)
 
-    def newest(self, type: str, wanted: Callable[[Received], bool] = lambda _: True) -> Iterator[Received]:
-        """The wanted resources of a type in a folder, each id once: what its source changed last.
-
-        An export may hold several versions of one resource in any order, so it is read twice. Where
-        nothing says which of two contents is newer, that is a finding, and a fixed rule decides.
-        """
-        best: dict[str, tuple[float, int, str]] = {}
-        for received in filter(wanted, self.folder(type)):
-            age, before = _age(received), best.get(received.id)
-            if before and before[:2] == age[:2] and before != age:
-                what = "Two contents stand under this id, and nothing says which is newer."
-                remedy = "Give each its meta.lastUpdated or meta.versionId."
-                self.pulled.findings.append(
-                    Finding(self.spec.name, f"{type}/{received.id}", "meta", what, remedy)
-                )
-            best[received.id] = max(age, before or age)
-        for received in self.folder(type):
-            # The same content is wanted as it was before.
-            if received.id in best and best[received.id] == _age(received):
-                del best[received.id]
-                yield received
-
-    def newest_of(
+    def several(
         self, types: Set[str], wanted: Callable[[Received], bool]
     ) -> tuple[dict[str, list[Received]], set[str]]:
-        """As ``newest`` of several types that are few, in one reading; and the types that anybody has."""
-        best: dict[tuple[str, str], Received] = {}
+        """The wanted resources of types that are few, in one reading; and the types that anybody has."""
+        found: dict[str, list[Received]] = {type: [] for type in types}
         seen: set[str] = set()
         for received in self.folder(*types):
             seen.add(received.type)
-            if not wanted(received):
-                continue
-            key = (received.type, received.id)
-            before = best.get(key)
-            if before is None or _age(received) > _age(before):
-                best[key] = received
-        found: dict[str, list[Received]] = {type: [] for type in types}
-        for received in best.values():
-            found[received.type].append(received)
+            if wanted(received):
+                found[received.type].append(received)
         return found, seen
 
-    def stored(self, type: str) -> list[Stored]:
+    def stored(self, type: str) -> Iterator[Stored]:
         """What stands in the workspace of a type of this source."""
-        return list(self.workspace.current(self.spec.name, type))
+        return self.workspace.current(self.spec.name, type)
 
 
-def _age(received: Received) -> tuple[float, int, str]:
-    """What tells versions of one resource apart: when it was updated, its number, its content."""
+def _arrival(source: str, received: Received) -> Arrival:
+    return Arrival(
+        received.id, received.version, received.last_updated, _url(source, received), received.body
+    )
+
+
+def _age(arrival: Arrival | Received) -> tuple[float, int]:
+    """What tells versions of one resource apart: when it was updated, its number."""
     try:
-        updated = datetime.fromisoformat(received.last_updated).timestamp()
-    except ValueError:
+        updated = datetime.fromisoformat(arrival.last_updated).timestamp()
+    except (ValueError, OverflowError):
         updated = float("-inf")
-    number = int(received.version) if received.version.isdecimal() else -1
-    return (updated, number, sha256(received.body).hexdigest())
+    return updated, int(arrival.version) if arrival.version.isdecimal() else -1
 
 
 def history_of(study: Study) -> tuple[str, ...]:
@@ -208,10 +187,13 @@ def _ordered(rule: EligibilityRule) -> tuple[object, ...]:
 
 def origin_of(source: str, received: Received) -> Origin:
     """Where a resource is from; one from a folder gets an address of its own."""
-    url = received.url
-    if not url.startswith(("http://", "https://", "urn:")):
-        url = f"urn:fhir-adapter:{source}:{received.type}/{received.id}/_history/{received.version}"
-    return Origin(source, received.type, received.id, received.version, url)
+    return Origin(source, received.type, received.id, received.version, _url(source, received))
+
+
+def _url(source: str, received: Received) -> str:
+    if received.url.startswith(("http://", "https://", "urn:")):
+        return received.url
+    return f"urn:fhir-adapter:{source}:{received.type}/{received.id}/_history/{received.version}"
 
 
 def pull(
@@ -295,7 +277,7 @@ def known_values(
 def _pull_participants(study: Study, intake: _Intake) -> None:
     if isinstance(intake.place, Folder):
         for type in ("ResearchStudy", "ResearchSubject"):
-            intake.keep(type, intake.newest(type))
+            intake.keep(type, intake.folder(type))
         return
     system, value = study.identifier
     studies = intake.search("ResearchStudy", [("identifier", f"{system}|{value}")])
@@ -324,8 +306,9 @@ def _pull_patients(
 ) -> None:
     """The patients of the list, those with a matching identifier, and those they were merged with."""
     if isinstance(intake.place, Folder):
-        everyone = list(intake.newest("Patient"))
-        wanted = _wanted(everyone, hospital, match, named, values)
+        everyone = list(intake.folder("Patient"))
+        newest = {each.id: each for each in sorted(everyone, key=lambda each: (_age(each), each.body))}
+        wanted = _wanted(newest.values(), hospital, match, named, values)
         intake.keep("Patient", (received for received in everyone if received.id in wanted))
         return
     found: dict[str, Received] = {}
@@ -363,7 +346,7 @@ def _merged_into(received: Received) -> list[str]:
 
 
 def _wanted(
-    everyone: list[Received], hospital: Hospital, match: str, named: list[Named], values: frozenset[str]
+    everyone: Iterable[Received], hospital: Hospital, match: str, named: list[Named], values: frozenset[str]
 ) -> set[str]:
     """The ids of the patients of a folder that belong to a participant."""
     stored = [Stored(origin_of("", received), received.body) for received in everyone]
@@ -410,7 +393,7 @@ def _pull_clinical(
     else:
         for type in CLINICAL:
             progress(f"{source}: {type}")
-            intake.keep(type, intake.newest(type, wanted))
+            intake.keep(type, filter(wanted, intake.folder(type)))
         following = Cursor(datetime.now(UTC), ids - open_ones, place)
         _read_history(intake, frozenset(history), following, wanted)
     _pull_medications(intake)
@@ -425,7 +408,7 @@ def _read_history(
     """
     if not types:
         return
-    found, seen = intake.newest_of(types, wanted)
+    found, seen = intake.several(types, wanted)
     assert isinstance(intake.place, Folder)  # noqa: S101
     seen |= {path.name.partition(".")[0] for path in intake.place.path.iterdir()}
     for type, resources in sorted(found.items()):
@@ -524,7 +507,7 @@ def _pull_medications(intake: _Intake) -> None:
         def known(received: Received) -> bool:
             return bool(names & set(reference.own_names(decode(received.body), received.url)))
 
-        intake.keep("Medication", intake.newest("Medication", known))
+        intake.keep("Medication", filter(known, intake.folder("Medication")))
         return
     ids = sorted(name.removeprefix("Medication/") for name in names if name.startswith("Medication/"))
     intake.keep("Medication", intake.place.read_many("Medication", ids).values())

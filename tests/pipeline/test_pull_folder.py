@@ -85,8 +85,9 @@ def export(study: Study, *files: Iterable[bytes]) -> None:
 
 
 def pull(study: Study) -> Pulled:
-    (pulled,) = run(study, frozenset(("pull",)), AS_OF).pulled or ()
-    return pulled
+    pulled = run(study, frozenset(("pull",)), AS_OF).pulled
+    assert pulled is not None
+    return pulled[0]
 
 
 def standing(study: Study, type: str = "Observation", share: Share | None = None) -> dict[str, bytes]:
@@ -294,7 +295,7 @@ def _version(id: str, number: int) -> bytes:
 
 
 def test_the_order_of_lines_and_files_changes_no_outcome(tmp_path: Path) -> None:
-    """Seven children of the stories: outcomes, queries and unknown codes of one export and of its lines mixed."""
+    """Seven children of the stories: what is told of an export, and of its lines mixed."""
     made = generator.hospital(participants=7)
     found = []
     for seed in (None, 1, 2):
