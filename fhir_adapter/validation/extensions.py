@@ -161,6 +161,7 @@ def _in_context(definition: Mapping[str, Any], path: Path, run: Run) -> None:
 
 def _selects(expression: str, path: Path, run: Run) -> bool:
     """Whether a FHIRPath finds the element at ``path`` in the resource; what cannot be told is let pass."""
+    run.around += 1
     holder = _value_at(path, run)
     if isinstance(holder, list) or not isinstance(holder, dict):
         return True

@@ -54,6 +54,9 @@ _MENDED: Final = {
     "targetProfile.exists() implies (type = 'Reference' or type = 'canonical')":
         "targetProfile.exists() implies (type = 'Reference' or type = 'canonical' or"
         " type.memberOf('http://hl7.org/fhir/ValueSet/resource-types'))",
+    # This one is right, and asks for all codes of the components at once instead of one by one.
+    "value.empty() or component.code.where(coding.intersect(%resource.code.coding).exists()).empty()":
+        "value.empty() or component.code.coding.intersect(%resource.code.coding).empty()",
     "probability is decimal implies (probability as decimal) <= 100":
         "probability.empty() or ((probability is decimal) implies ((probability as decimal) <= 100))",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from fhir_adapter.validation.definitions.store import core, core_urls
+from fhir_adapter.validation.primitives import FORMS
 
 __all__ = [
     "Binding",
@@ -63,7 +64,11 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element of a type: ``name`` without ``[x]``, ``most`` ``None`` for ``*``."""
+    """An element of a type: ``name`` without ``[x]``, ``most`` ``None`` for ``*``.
+
+    ``places``: of each of its types the name in JSON, that of the ``_`` sibling if it may have one, and the
+    step in a FHIRPath. ``keys`` are all those names.
+    """
 
     path: str
     name: str
@@ -75,6 +80,17 @@ class Element:
     binding: Binding | None
     constraints: tuple[Constraint, ...]
     definition: Mapping[str, Any] = field(repr=False)
+    places: tuple[tuple[TypeRef, str, str, str], ...] = field(init=False, repr=False, compare=False)
+    keys: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = []
+        for type in self.types:
+            key = self.key(type.code)
+            places.append((type, key, f"_{key}" if type.code in FORMS else "", self.step(type.code)))
+        object.__setattr__(self, "places", tuple(places))
+        names = {name for _, key, under, _ in places for name in (key, under) if name}
+        object.__setattr__(self, "keys", frozenset(names))
 
     def key(self, code: str) -> str:
         """Its name in JSON when it is of the type ``code``."""

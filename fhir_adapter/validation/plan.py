@@ -13,6 +13,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
+from fhir_adapter.validation.alike import once
 from fhir_adapter.validation.bindings import bound_check, check_coding
 from fhir_adapter.validation.issue import shown, suggestion
 from fhir_adapter.validation.model import Element, TypeRef, model
@@ -48,6 +49,20 @@ class Plan:
     def _first(self, value: Any, path: Path, run: Run) -> None:
         self.check = _compile(self.name)
         self.check(value, path, run)
+
+
+class _Part:
+    """A plan with further checks, for what stands directly in a resource: what is alike is looked at once."""
+
+    __slots__ = ("check",)
+
+    def __init__(self, inner: Plan, checks: tuple[Check, ...]) -> None:
+        def whole(value: Any, path: Path, run: Run) -> None:
+            inner.check(value, path, run)
+            for further in checks:
+                further(value, path, run)
+
+        self.check: Final[Check] = once(whole)
 
 
 @cache
@@ -156,10 +171,11 @@ def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field
             if element.repeats
             else _primitive(step, ok, kind, checks)
         )
+    inner: Plan | _Part = plan(type.content)
     if type.code == "Extension":
-        defined = partial(extensions.check, modifier=element.name == "modifierExtension")
-        return _objects(step, plan("Extension"), (defined,))
-    inner = plan(type.content)
+        checks = (partial(extensions.check, modifier=element.name == "modifierExtension"),)
+    if holder_kind == "resource":
+        inner, checks = _Part(plan(type.content), checks), ()
     return _objects(step, inner, checks) if element.repeats else _object(step, inner, checks)
 
 
@@ -317,7 +333,7 @@ def _no_items(value: Any, here: Path, run: Run) -> None:
         run.error(here, "empty", "is an empty array; leave it out", "structure")
 
 
-def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
+def _object(step: str, inner: Plan | _Part, checks: tuple[Check, ...]) -> Field:
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         here = (path, step, -1)
         if type(value) is not dict:
@@ -330,7 +346,7 @@ def _object(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
     return check
 
 
-def _objects(step: str, inner: Plan, checks: tuple[Check, ...]) -> Field:
+def _objects(step: str, inner: Plan | _Part, checks: tuple[Check, ...]) -> Field:
     def check(_holder: Json, value: Any, path: Path, run: Run) -> None:
         if type(value) is not list or not value:
             _no_items(value, (path, step, -1), run)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fhir_adapter.validation import datatypes, invariants, narrative
+from fhir_adapter.validation.alike import once
 from fhir_adapter.validation.bindings import bound_check
 from fhir_adapter.validation.definitions.snapshot import NoSnapshot, snapshot
 from fhir_adapter.validation.definitions.store import Definitions
@@ -142,7 +143,7 @@ def _compile(definitions: Definitions, tree: Node, kind: str) -> Check:
     inherited = {rule.key for rule in described.constraints}
     own = tuple(rule for rule in constraints_of(tree.row) if rule.key not in inherited)
     rules = invariants.compile_rules(own, kind)
-    inside = Children(definitions, tree, kind).check
+    inside = Children(definitions, tree, kind, outermost=described.kind == "resource").check
     root: Check = _both(inside, rules) if rules is not None else inside
     return root
 
@@ -156,17 +157,22 @@ def _both(one: Check, other: Check) -> Check:
 
 
 class Children:
-    """The compiled children of an element of a profile: a check of the JSON object that holds them."""
+    """The compiled children of an element of a profile: a check of the JSON object that holds them.
+
+    Of the ``outermost``, the elements of the resource itself, those that are alike are looked at once.
+    """
 
     __slots__ = ("check", "parts")
 
-    def __init__(self, definitions: Definitions, node: Node, content: str) -> None:
+    def __init__(
+        self, definitions: Definitions, node: Node, content: str, *, outermost: bool = False
+    ) -> None:
         described = model(content)
         self.parts: list[Callable[[Any, Path, Run], None]] = []
         for name, child in node.children.items():
             element = described.elements.get(name) if described else None
             if element is not None:
-                made = _child(definitions, child, element)
+                made = _child(definitions, child, element, outermost=outermost)
                 if made is not None:
                     self.parts.append(made)
         parts = tuple(self.parts)
@@ -182,14 +188,14 @@ class Children:
 def gather(element: Element, holder: Mapping[str, Any], path: Path) -> list[Item]:
     """The items of ``element`` in a JSON object. What has not the form of JSON that it should is left out."""
     found: list[Item] = []
-    for type in element.types:
-        key = element.key(type.code)
-        primitive = type.code in FORMS
+    if element.choice and element.keys.isdisjoint(holder):
+        return found
+    for type, key, under, step in element.places:
         value = holder.get(key)
-        beside = holder.get(f"_{key}") if primitive else None
+        beside = holder.get(under) if under else None
         if value is None and beside is None:
             continue
-        step = element.step(type.code)
+        primitive = bool(under)
         if not element.repeats:
             if primitive != isinstance(value, dict) and not isinstance(value, list):
                 found.append(Item(value, beside, type, (path, step, -1)))
@@ -204,7 +210,9 @@ def gather(element: Element, holder: Mapping[str, Any], path: Path) -> list[Item
     return found
 
 
-def _child(definitions: Definitions, node: Node, element: Element) -> Callable[[Any, Path, Run], None] | None:
+def _child(
+    definitions: Definitions, node: Node, element: Element, *, outermost: bool
+) -> Callable[[Any, Path, Run], None] | None:
     """The check of one element in the object that holds it; ``None`` where the profile adds nothing."""
     from fhir_adapter.validation.slicing import slicing_of
 
@@ -216,6 +224,8 @@ def _child(definitions: Definitions, node: Node, element: Element) -> Callable[[
     sliced = slicing_of(definitions, node, element) if node.slices or _closed(node) else None
     if not (checks or asks_least or asks_most or sliced):
         return None
+    if outermost and checks and element.name not in ("extension", "modifierExtension", "contained"):
+        checks = (_once(checks, element),)
 
     def check(holder: Any, path: Path, run: Run) -> None:
         items = gather(element, holder, path)
@@ -233,6 +243,29 @@ def _child(definitions: Definitions, node: Node, element: Element) -> Callable[[
             sliced(items, path, run)
 
     return check
+
+
+def _once(checks: tuple[ItemCheck, ...], element: Element) -> ItemCheck:
+    """All checks of an object in one, which looks at what is alike once; of a primitive they stay as many."""
+
+    def of_type(type: TypeRef) -> Check:
+        def whole(value: Any, path: Path, run: Run) -> None:
+            for check in checks:
+                check(Item(value, None, type, path), run)
+
+        return once(whole)
+
+    by_type = {type.code: of_type(type) for type in element.types if type.code not in FORMS}
+
+    def on_item(item: Item, run: Run) -> None:
+        whole = by_type.get(item.type.code)
+        if whole is not None and item.value is not None:
+            whole(item.value, item.path, run)
+            return
+        for check in checks:
+            check(item, run)
+
+    return on_item
 
 
 def _closed(node: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fhir_adapter.validation.definitions.store import Definitions
 from fhir_adapter.validation.issue import Issue, Severity
@@ -38,6 +38,9 @@ class Settings:
     examples: bool = True
     html: bool = True
     contained: bool = True
+
+
+_USUAL: Final = Settings()
 
 
 class Scope(NamedTuple):
@@ -78,7 +81,9 @@ class Scope(NamedTuple):
 class Run:
     """The state of one validation. ``scope`` is the resource that is being looked at."""
 
-    __slots__ = ("definitions", "enter", "issues", "memo", "scope", "settings", "surroundings")
+    __slots__ = (
+        "around", "definitions", "enter", "faultless", "issues", "memo", "scope", "settings", "surroundings",
+    )  # fmt: skip
 
     def __init__(self, definitions: Definitions, settings: Settings, enter: Enter) -> None:
         self.definitions = definitions
@@ -89,6 +94,10 @@ class Run:
         self.scope: Scope
         self.surroundings: tuple[Any, Any] | None = None
         """The resource for which FHIRPath's environment was made last, and that."""
+        self.faultless: dict[Any, Any] = definitions.cache("faultless") if settings == _USUAL else {}
+        """Parts of resources in which nothing was found; see ``alike``."""
+        self.around = 0
+        """How often an answer hung on what stands around the part of the resource that was asked about."""
         self.memo: dict[Any, Any] = {}
         """What was worked out for one resource or element already, by its identity."""
 

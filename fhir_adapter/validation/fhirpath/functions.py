@@ -346,7 +346,12 @@ def _intersect(items: list[Any], other: list[Any]) -> list[Any]:
     if not items or not other:
         return []
     marks = {key(item) for item in other}
-    return [item for item in distinct(items) if key(item) in marks]
+    found: dict[Any, Any] = {}
+    for item in items:
+        mark = key(item)
+        if mark in marks:
+            found.setdefault(mark, item)
+    return list(found.values())
 
 
 def _exclude(items: list[Any], other: list[Any]) -> list[Any]:

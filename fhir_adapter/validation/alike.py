@@ -1,0 +1,60 @@
+"""Parts of resources that were found faultless, and need not be looked at where they stand again.
+
+Resources of one origin say the same in the same words again and again: codes, categories, units, the sources
+of a result. A part is an object that stands directly in a resource. It is passed over only where the same
+check found nothing in an equal one, in a resource in which nothing was found until then, and where all that
+the check looks at stands in the part itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from fhir_adapter.validation.run import Path, Run
+
+__all__ = ["once"]
+
+MOST: Final = 16_384
+"""So many parts are known at a time."""
+LARGEST: Final = 2_048
+"""Bytes; larger parts are hardly alike, and would only take memory."""
+
+# What leads out of a part: ids and what refers to them, extensions inside (which ask where they stand), and
+# resources with their narratives. As these stand in keys, or begin texts that refer to contained resources.
+_LEADS_OUT: Final = (b'id"', b'xtension"', b'eference"', b'"resourceType"', b'"div"', b'"#')
+
+# What stands in no JSON text, but may in an object that somebody made.
+_NO_JSON: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+
+Check = Callable[[Any, Path, Run], None]
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def once(check: Check) -> Check:
+    """``check``, which takes an object, passed over where it found nothing in an equal one before."""
+
+    def looked(value: Any, path: Path, run: Run) -> None:
+        known = run.faultless
+        try:
+            key = (check, _encoder.encode(value))
+        except _NO_JSON:
+            check(value, path, run)
+            return
+        if key in known:
+            return
+        around = run.around
+        check(value, path, run)
+        if not run.issues and run.around == around and _by_itself(key[1]):
+            if len(known) >= MOST:
+                known.clear()
+            known[key] = None
+
+    return looked
+
+
+def _by_itself(part: bytes) -> bool:
+    return len(part) <= LARGEST and not any(way in part for way in _LEADS_OUT)
