@@ -142,19 +142,26 @@ class Folder:
         else:
             with gzip.open(path) if name.endswith(".gz") else path.open("rb") as lines:
                 for number, line in enumerate(lines, 1):
-                    for found in self._look(line, f"{name}:{number}", types, seen):
-                        faults |= isinstance(found, Finding)
-                        yield found
+                    head = _head(line)
+                    kind = head.resource_type if head else ""
+                    if not head or not kind or kind == "Bundle":
+                        for found in self._look(line, f"{name}:{number}", types, seen):
+                            faults |= isinstance(found, Finding)
+                            yield found
+                        continue
+                    seen.add(kind)
+                    # Most lines of an export are of types that nobody asked for, and must cost little.
+                    if kind in types:
+                        one = self._one(head, line.strip(), f"{name}:{number}", "")
+                        faults |= isinstance(one, Finding)
+                        yield one
         if not faults:
             self._kinds[path] = stamp, frozenset(seen)
 
     def _look(
         self, text: bytes, place: str, types: Container[str], seen: set[str], full_url: str = ""
     ) -> Iterable[Received | Finding]:
-        """What is in one line, one file, or one entry of a Bundle: nothing, one, or a Bundle's many.
-
-        No generator: most lines of an export are of types that nobody asked for, and must cost little.
-        """
+        """What is in one line, one file, or one entry of a Bundle: nothing, one, or a Bundle's many."""
         body = text.removeprefix(BYTE_ORDER_MARK).strip()
         if not body:
             return ()
@@ -192,17 +199,27 @@ class Folder:
     def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
         if not ID.fullmatch(head.id):
             return self._finding(place, f"the {head.resource_type} has no id, or one that is none.")
-        try:
-            body.decode()  # msgspec skips over bytes that are no UTF-8
-        except UnicodeDecodeError:
-            return self._finding(place, "it is not UTF-8.")
+        if not body.isascii():  # msgspec skips over bytes that are no UTF-8
+            try:
+                body.decode()
+            except UnicodeDecodeError:
+                return self._finding(place, "it is not UTF-8.")
+        version = head.version_of(body)
         url = full_url or f"{head.resource_type}/{head.id}"
         if full_url.startswith("http") and "/_history/" not in full_url and head.version_id:
-            url += f"/_history/{head.version_id}"
-        return Received(head.resource_type, head.id, head.version_of(body), head.meta.last_updated, url, body)
+            url += f"/_history/{version}"
+        return Received(head.resource_type, head.id, version, head.meta.last_updated, url, body)
 
     def _finding(self, place: str, what: str) -> Finding:
         return Finding(self.name, place, "", what, "Have the file exported again, or mend the line.")
+
+
+def _head(line: bytes) -> Head | None:
+    """The head of a line that holds one resource in the usual shape, or None."""
+    try:
+        return _heads.decode(line)
+    except UNREADABLE:
+        return None
 
 
 class _Plan:

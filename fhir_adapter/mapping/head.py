@@ -36,12 +36,12 @@ class Reference(msgspec.Struct):
     reference: str = ""
     identifier: Identifier | None = None
 
-    def document(self) -> dict[str, object]:
-        """The reference as it stands in a resource."""
-        logical = (
-            {"system": self.identifier.system, "value": self.identifier.value} if self.identifier else None
-        )
-        return {"reference": self.reference or None, "identifier": logical}
+    def names(self, base: str | None) -> list[str]:
+        """As ``reference.names`` of the reference as it stands in a resource of the server ``base``."""
+        found = [reference.own(self.reference, base)] if self.reference else []
+        if self.identifier and self.identifier.value:
+            found.append(f"{self.identifier.system}|{self.identifier.value}")
+        return found
 
 
 class Coding(msgspec.Struct):
@@ -86,12 +86,12 @@ class Head(msgspec.Struct, rename="camel"):
     def whose(self, base: str | None) -> list[str]:
         """The names of the patient, from a resource of the server ``base``."""
         pointer = self.subject or self.patient
-        return reference.names(pointer.document(), base) if pointer else []
+        return pointer.names(base) if pointer else []
 
     @property
     def ours(self) -> bool:
         """Whether it is an outcome that the adapter itself wrote."""
-        return self.code is not None and any(coding.system == _OUTCOMES for coding in self.code.coding)
+        return self.code is not None and _OUTCOMES in [coding.system for coding in self.code.coding]
 
     def after(self, last: date, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> bool:
         """Whether it speaks of a day after ``last``; what has no readable date is not said to."""
@@ -196,7 +196,7 @@ class Sieve:
         unknown = self._unknown_codes(coded)
         if unknown is not None and (not unknown or coded.subject is None):
             return _NOTHING
-        subject = reference.names(coded.subject.document(), base) if coded.subject else ()
+        subject = coded.subject.names(base) if coded.subject else ()
         return Sifted(unknown is None, subject, unknown or ())
 
     def _unknown_codes(self, coded: _Coded) -> tuple[Code, ...] | None:

@@ -30,19 +30,21 @@ def names(reference: object, base: str | None = None) -> list[str]:
     found = []
     literal = reference.get("reference")
     if isinstance(literal, str):
-        # With one slash it is the name itself, or none of any resource: most are so.
-        found.append(literal if literal.count("/") < 2 else _own(literal, base))
+        found.append(own(literal, base))
     identifier = reference.get("identifier")
     if isinstance(identifier, dict) and identifier.get("value"):
         found.append(f"{identifier.get('system', '')}|{identifier['value']}")
     return found
 
 
-def _own(literal: str, base: str | None) -> str:
+def own(literal: str, base: str | None) -> str:
+    """The name that a literal reference gives; see ``names``."""
+    if literal.count("/") < 2:  # it is the name itself, or none of any resource: most are so
+        return literal
     match = _LITERAL.fullmatch(literal)
-    own = f"{match['type']}/{match['id']}" if match else literal
+    name = f"{match['type']}/{match['id']}" if match else literal
     server = base_of(literal)
-    return own if base is None or server in (None, base) else f"{server}/{own}"
+    return name if base is None or server in (None, base) else f"{server}/{name}"
 
 
 def own_names(resource: Mapping[str, Any], url: str = "") -> list[str]:
