@@ -80,7 +80,6 @@ MIGRATIONS = (
 _HOLDING = (
     "FROM outcome AS o WHERE seq = (SELECT max(seq) FROM outcome WHERE id = o.id) AND document IS NOT NULL"
 )
-_STANDING = f"SELECT id, digest, origins {_HOLDING}"
 WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
 PAGE = 16_384
@@ -368,19 +367,36 @@ class Workspace:
         They are taken one after another, in one transaction: there may be more than memory can hold.
         """
         with self.transaction():
-            standing = {id: (digest, origins) for id, digest, origins in self._rows(_STANDING)}
+            (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM outcome").fetchone()
+            came = bytearray(last + 1)  # of each row whether its outcome came again
             changed = 0
-            for outcome in check(each for each in outcomes if _differs(each, standing.pop(each.id, None))):
+            for outcome in check(each for each in outcomes if not self._holds(each, came)):
                 self._insert_outcome(run, outcome)
                 changed += 1
-            for id in standing:
-                self._db.execute(
-                    "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins, invalid)"
-                    " SELECT ?, id, subject, visit, code, digest, NULL, origins, invalid FROM outcome"
-                    " WHERE id = ? ORDER BY seq DESC LIMIT 1",
-                    (run, id),
-                )
-        return changed, len(standing)
+            held = self._db.execute(f"SELECT seq {_HOLDING} AND seq <= ?", (last,))
+            gone = [(run, seq) for (seq,) in held if not came[seq]]
+            self._db.executemany(
+                "INSERT INTO outcome (run, id, subject, visit, code, digest, document, origins, invalid)"
+                " SELECT ?, id, subject, visit, code, digest, NULL, origins, invalid FROM outcome"
+                " WHERE seq = ?",
+                gone,
+            )
+        return changed, len(gone)
+
+    def _holds(self, outcome: StoredOutcome, came: bytearray) -> bool:
+        """Whether an outcome is as it was last computed; its row is marked in ``came``."""
+        if len(came) == 1:
+            return False  # there is none so far
+        row = self._db.execute(
+            "SELECT seq, document IS NULL, digest, origins FROM outcome WHERE id = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (outcome.id,),
+        ).fetchone()
+        if row is None:
+            return False
+        seq, is_gone, digest, origins = row
+        came[seq] = True
+        return not is_gone and (digest, origins) == (outcome.digest, _written(outcome.origins))
 
     def _insert_outcome(self, run: int, outcome: StoredOutcome) -> None:
         self._db.execute(
@@ -388,8 +404,8 @@ class Workspace:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run, outcome.id, outcome.subject, outcome.visit, outcome.code, outcome.digest,
-                outcome.body, _encoder.encode(outcome.origins).decode(),
-                _text([astuple(finding) for finding in outcome.invalid]),
+                outcome.body, _written(outcome.origins),
+                _text([astuple(finding) for finding in outcome.invalid]) if outcome.invalid else "[]",
             ),
         )  # fmt: skip
 
@@ -666,16 +682,16 @@ class Delivery:
         return int(count)
 
 
-def _differs(outcome: StoredOutcome, standing: tuple[str, str] | None) -> bool:
-    return standing is None or standing[0] != outcome.digest or _origins(standing[1]) != outcome.origins
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _written(origins: tuple[Origin, ...]) -> str:
+    return _encoder.encode(origins).decode()
 
 
 def _origins(text: str) -> tuple[Origin, ...]:
