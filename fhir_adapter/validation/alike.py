@@ -17,14 +17,14 @@ from fhir_adapter.validation.run import Path, Run
 
 __all__ = ["once"]
 
-MOST: Final = 16_384
-"""So many parts are known at a time."""
+MOST: Final = 4_096
+"""So many parts are known of each check at a time."""
 LARGEST: Final = 2_048
 """Bytes; larger parts are hardly alike, and would only take memory."""
 
 # What leads out of a part: ids and what refers to them, extensions inside (which ask where they stand), and
 # resources with their narratives. As these stand in keys, or begin texts that refer to contained resources.
-_LEADS_OUT: Final = (b'id"', b'xtension"', b'eference"', b'"resourceType"', b'"div"', b'"#')
+_LEADS_OUT: Final = (b'"id"', b'xtension"', b'"reference"', b'"resourceType"', b'"div"', b'"#')
 
 # What stands in no JSON text, but may in an object that somebody made.
 _NO_JSON: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -38,20 +38,21 @@ def once(check: Check) -> Check:
     """``check``, which takes an object, passed over where it found nothing in an equal one before."""
 
     def looked(value: Any, path: Path, run: Run) -> None:
-        known = run.faultless
         try:
-            key = (check, _encoder.encode(value))
+            said = _encoder.encode(value)
         except _NO_JSON:
             check(value, path, run)
             return
-        if key in known:
+        known = run.faultless.get(check)
+        if known is not None and said in known:
             return
         around = run.around
         check(value, path, run)
-        if not run.issues and run.around == around and _by_itself(key[1]):
+        if not run.issues and run.around == around and _by_itself(said):
+            known = run.faultless.setdefault(check, set())
             if len(known) >= MOST:
                 known.clear()
-            known[key] = None
+            known.add(said)
 
     return looked
 

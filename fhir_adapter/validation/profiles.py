@@ -224,7 +224,8 @@ def _child(
     sliced = slicing_of(definitions, node, element) if node.slices or _closed(node) else None
     if not (checks or asks_least or asks_most or sliced):
         return None
-    if outermost and checks and element.name not in ("extension", "modifierExtension", "contained"):
+    alike = outermost and any(type.code not in (*FORMS, "Resource") for type in element.types)
+    if alike and element.repeats and sliced is None:
         checks = (_once(checks, element),)
 
     def check(holder: Any, path: Path, run: Run) -> None:
@@ -242,7 +243,24 @@ def _child(
         if sliced is not None:
             sliced(items, path, run)
 
-    return check
+    return check if not alike or (element.repeats and sliced is None) else _once_together(check, element)
+
+
+def _once_together(check: Check, element: Element) -> Check:
+    """The check of an element, which looks once at what is alike in all its items."""
+    names = tuple(element.keys)
+
+    def of_values(values: list[Any], path: Path, run: Run) -> None:
+        check(
+            {name: value for name, value in zip(names, values, strict=True) if value is not None}, path, run
+        )
+
+    whole = once(of_values)
+
+    def together(holder: Any, path: Path, run: Run) -> None:
+        whole([holder.get(name) for name in names], path, run)
+
+    return together
 
 
 def _once(checks: tuple[ItemCheck, ...], element: Element) -> ItemCheck:
