@@ -248,7 +248,7 @@ class Reader:
     def _named(self, type: str) -> dict[str, Mapping[str, Any]]:
         """The resources of a type that others refer to, by each of their names."""
         found: dict[str, Mapping[str, Any]] = {}
-        for stored in sorted(self.workspace.current(self.source, type)):
+        for stored in sorted(self.workspace.current(self.source, type), key=lambda each: each.origin):
             document = decode(stored.body)
             found.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
         return found
