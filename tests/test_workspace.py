@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.workspace import StoredOutcome, Workspace
@@ -37,7 +37,7 @@ def test_the_same_outcomes_are_kept_once(workspace: Workspace) -> None:
 def test_another_content_or_other_sources_are_a_change(workspace: Workspace) -> None:
     workspace.save_outcomes(1, [outcome("a", "d1", SOURCE)])
     assert workspace.save_outcomes(2, [outcome("a", "d2", SOURCE)]) == (1, 0)
-    newer = SOURCE._replace(version="3")
+    newer = replace(SOURCE, version="3")
     assert workspace.save_outcomes(3, [outcome("a", "d2", newer)]) == (1, 0)
     assert workspace.outcomes() == [outcome("a", "d2", newer)]
 
