@@ -1,6 +1,7 @@
 """The types of R4 compiled: one call checks an element with all that is in it.
 
-A ``Plan`` belongs to a type or a backbone element. Its fields are closures by the name that a child has in
+A ``Plan`` belongs to a type or a backbone element, and to the ``Plans`` of all types: those of whole resources,
+or those of ``parts``, which look at some elements only. Its fields are closures by the name that a child has in
 JSON; nothing looks into a StructureDefinition while a resource is checked. What is checked here is structure:
 https://hl7.org/fhir/R4/json.html and the cardinalities, types, bindings, and invariants of the type's own
 definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` names.
@@ -8,24 +9,27 @@ definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
 from fhir_adapter.validation.alike import once
 from fhir_adapter.validation.bindings import bound_check, check_coding
 from fhir_adapter.validation.issue import shown, suggestion
-from fhir_adapter.validation.model import Element, TypeRef, model
+from fhir_adapter.validation.model import Constraint, Element, Model, TypeRef, model
 from fhir_adapter.validation.primitives import FORMS, explain
 from fhir_adapter.validation.profiles import conforms_to
 from fhir_adapter.validation.run import Path, Run
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "Plans", "plan"]
 
 Json = dict[str, Any]
 Field = Callable[[Json, Any, Path, Run], None]
 Check = Callable[[Any, Path, Run], None]
+
+_NAME: Final = re.compile(r"[A-Za-z]+")
 
 # Elements of the types that R4 says more about than their definitions do.
 _OF_TYPE: Final[dict[str, Check]] = {
@@ -40,14 +44,14 @@ _OF_TYPE: Final[dict[str, Check]] = {
 class Plan:
     """The compiled checks of a type or a backbone element; compiled when first used."""
 
-    __slots__ = ("check", "name")
+    __slots__ = ("check", "name", "plans")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, plans: Plans) -> None:
+        self.name, self.plans = name, plans
         self.check: Check = self._first
 
     def _first(self, value: Any, path: Path, run: Run) -> None:
-        self.check = _compile(self.name)
+        self.check = _compile(self.name, self.plans)
         self.check(value, path, run)
 
 
@@ -65,26 +69,70 @@ class _Part:
         self.check: Final[Check] = once(whole)
 
 
-@cache
-def plan(name: str) -> Plan:
-    """The plan of a type (``Quantity``) or of an element with children (``Observation.component``)."""
-    return Plan(name)
+class Plans:
+    """The plans of all types, by name: ``Quantity``, or an element with children, ``Observation.component``.
+
+    ``parts`` names the elements of each that are looked at; without it all are, and what is none is an error.
+    ``forms`` says of each primitive type whether a value has its form.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, Collection[str]] | None = None,
+        forms: Mapping[str, Callable[[Any], bool]] = FORMS,
+    ) -> None:
+        self.parts, self.forms = parts, forms
+        self._made: dict[str, Plan] = {}
+
+    def __call__(self, name: str) -> Plan:
+        """The plan of a type or of an element with children."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = Plan(name, self)
+        return found
+
+    def elements(self, described: Model) -> Iterable[Element]:
+        """The elements of a type that are looked at."""
+        every = described.elements.values()
+        if self.parts is None:
+            return every
+        names = self.parts.get(described.name, ())
+        return [element for element in every if element.name in names]
+
+    def rules(self, constraints: tuple[Constraint, ...], name: str) -> tuple[Constraint, ...]:
+        """The invariants to keep: of parts those that are about an element of ``name`` that is looked at.
+
+        Those of every resource (dom-2 and on) are about what holds it together, not about what it says.
+        """
+        if self.parts is None:
+            return constraints
+        names = frozenset(self.parts.get(name, ()))
+        return tuple(
+            rule
+            for rule in constraints
+            if not rule.key.startswith("dom-") and not names.isdisjoint(_NAME.findall(rule.expression))
+        )
 
 
-def _compile(name: str) -> Check:
+plan: Final = Plans()
+"""The plans of whole resources."""
+
+
+def _compile(name: str, plans: Plans) -> Check:
     described = model(name)
     if described is None:
         raise KeyError(name)
+    whole = plans.parts is None
     fields: dict[str, Field] = {}
     required: list[tuple[str, frozenset[str]]] = []
-    for element in described.elements.values():
+    for element in plans.elements(described):
         keys = frozenset(element.key(type.code) for type in element.types)
         for type in element.types:
             key = element.key(type.code)
-            field = _field(described.kind, element, type, key)
+            field = _field(described.kind, element, type, key, plans)
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
-            if type.code in FORMS:
-                sibling = _sibling(element, type, key)
+            if whole and type.code in FORMS:
+                sibling = _sibling(element, type, key, plans)
                 fields[f"_{key}"] = _only_one(element.name, key, keys, sibling) if len(keys) > 1 else sibling
                 if key == "id" and described.kind == "resource":
                     fields["_id"] = _plain_id(fields["_id"])
@@ -93,7 +141,7 @@ def _compile(name: str) -> Check:
             required.append((f"{element.name}[x]" if element.choice else element.name, names))
     get = fields.get
     of_type = tuple(check for check in (_OF_TYPE.get(name),) if check)
-    rules = invariants.compile_rules(described.constraints, name)
+    rules = invariants.compile_rules(plans.rules(described.constraints, name), name)
     needed = tuple(required)
     is_resource = described.kind == "resource"
 
@@ -107,7 +155,7 @@ def _compile(name: str) -> Check:
             field = get(key)
             if field is not None:
                 field(value, item, path, run)
-            elif key != "resourceType" or not is_resource:
+            elif whole and (key != "resourceType" or not is_resource):
                 _unknown(key, fields, path, run)
         for missing, names in needed:
             if names.isdisjoint(value):
@@ -146,17 +194,17 @@ def _only_one(stem: str, key: str, keys: frozenset[str], field: Field) -> Field:
     return check
 
 
-def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field:
+def _field(holder_kind: str, element: Element, type: TypeRef, key: str, plans: Plans) -> Field:
     step = element.step(type.code)
     if type.code == "Resource":
         return _resources(element) if element.repeats else _resource(element)
     if type.code == "xhtml":
         return _narrative(step)
-    checks = _checks(element, type)
+    checks = _checks(element, type, plans)
     if type.code in FORMS:
-        ok, kind = FORMS[type.code], type.code
+        ok, kind = plans.forms[type.code], type.code
         if key == "id" and holder_kind == "resource":
-            ok, kind = FORMS["id"], "id"
+            ok, kind = plans.forms["id"], "id"
         if kind == "url":
             checks = (*checks, datatypes.no_example)
         if kind == "canonical":
@@ -171,15 +219,15 @@ def _field(holder_kind: str, element: Element, type: TypeRef, key: str) -> Field
             if element.repeats
             else _primitive(step, ok, kind, checks)
         )
-    inner: Plan | _Part = plan(type.content)
+    inner: Plan | _Part = plans(type.content)
     if type.code == "Extension":
         checks = (partial(extensions.check, modifier=element.name == "modifierExtension"),)
     if holder_kind == "resource":
-        inner, checks = _Part(plan(type.content), checks), ()
+        inner, checks = _Part(inner, checks), ()
     return _objects(step, inner, checks) if element.repeats else _object(step, inner, checks)
 
 
-def _checks(element: Element, type: TypeRef) -> tuple[Check, ...]:
+def _checks(element: Element, type: TypeRef, plans: Plans) -> tuple[Check, ...]:
     """What the element's own definition asks, beyond what its type asks anyway."""
     found: list[Check] = []
     if element.binding is not None:
@@ -192,7 +240,7 @@ def _checks(element: Element, type: TypeRef) -> tuple[Check, ...]:
         found.append(conforms_to(type.profiles))
     lowest, highest = datatypes.limits(element.definition)
     found += [check for check in (lowest, highest) if check]
-    rules = invariants.compile_rules(element.constraints, type.content)
+    rules = invariants.compile_rules(plans.rules(element.constraints, type.content), type.content)
     if rules is not None:
         found.append(rules)
     return tuple(found)
@@ -270,10 +318,10 @@ def _primitives(
     return check
 
 
-def _sibling(element: Element, type: TypeRef, key: str) -> Field:
+def _sibling(element: Element, type: TypeRef, key: str, plans: Plans) -> Field:
     """``_name``: id and extensions of a primitive. https://hl7.org/fhir/R4/json.html#primitive"""
     step = element.step(type.code)
-    inner = plan(type.code)
+    inner = plans(type.code)
 
     def one(value: Any, has_value: bool, path: Path, run: Run) -> None:
         if value.__class__ is not dict:
