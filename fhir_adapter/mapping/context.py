@@ -62,6 +62,15 @@ class Mapped:
     unknown_codes: list[Code] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
+    @property
+    def facts(self) -> int:
+        """How many facts there are, of all kinds."""
+        return (
+            len(self.measurements) + len(self.doses) + len(self.persons) + len(self.diagnoses)
+            + len(self.orders) + len(self.stays) + len(self.vaccinations) + len(self.agreements)
+            + len(self.statements)
+        )  # fmt: skip
+
     def add(self, other: Mapped) -> None:
         """Take over everything of ``other``."""
         for name in _KINDS:

@@ -41,6 +41,7 @@ from fhir_adapter.mapping.hospital import Code, Hospital
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.partitions import Partitions
 from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
+from fhir_adapter.pipeline.received import questions as questions_about
 from fhir_adapter.pipeline.records import consent_ended, questions, received, record
 from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
@@ -282,13 +283,16 @@ class Reader:
 
     def read_into(self, mapped: Mapped, stored: Stored, subject: str) -> None:
         """Put what one resource says to what is known of its participant."""
-        known = len(mapped.unknown_codes)
+        known, asked, facts = len(mapped.unknown_codes), len(mapped.queries), mapped.facts
         document = decode(stored.body)
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
         if stored.origin.type == "Observation":
             observation.read_into(mapped, document, context)
         else:
             mapped.add(self._read(document, stored.origin.type, context))
+        # What is asked about already is looked at by somebody; of what says nothing, nothing is used.
+        if len(mapped.queries) == asked and mapped.facts > facts:
+            mapped.queries += questions_about(document, context)
         unknown = mapped.unknown_codes[known:]
         if unknown:
             self.unknown.update((stored.origin.type, code) for code in unknown)

@@ -242,6 +242,7 @@ class QueryKind(StrEnum):
     DOSING_DEVIATION = "dosing-deviation"
     UNUSUAL_DOSE = "unusual-dose"
     RATING_DISAGREES = "rating-disagrees"
+    NOT_VALID = "not-valid"
 
 
 class Query(Struct, frozen=True, gc=False):

@@ -35,7 +35,7 @@ class Parts:
         self._plans = Plans(elements, _LOCAL if local_times else FORMS)
         self._definitions = Definitions()
 
-    def errors(self, resource: Mapping[str, Any]) -> list[Issue]:
+    def errors(self, resource: dict[str, Any]) -> list[Issue]:
         """What is wrong there, against R4 alone; no warnings. Never raises, whatever the object holds.
 
         ``resource`` is a decoded JSON object, as for ``validate``.

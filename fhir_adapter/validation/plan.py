@@ -1,10 +1,10 @@
 """The types of R4 compiled: one call checks an element with all that is in it.
 
-A ``Plan`` belongs to a type or a backbone element, and to the ``Plans`` of all types: those of whole resources,
-or those of ``parts``, which look at some elements only. Its fields are closures by the name that a child has in
-JSON; nothing looks into a StructureDefinition while a resource is checked. What is checked here is structure:
-https://hl7.org/fhir/R4/json.html and the cardinalities, types, bindings, and invariants of the type's own
-definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` names.
+A ``Plan`` belongs to a type or a backbone element, and to the ``Plans`` of all types: those of whole
+resources, or those of ``parts``, which look at some elements only. Its fields are closures by the name that a
+child has in JSON; nothing looks into a StructureDefinition while a resource is checked. What is checked here
+is structure: https://hl7.org/fhir/R4/json.html and the cardinalities, types, bindings, and invariants of the
+type's own definition. What R4 says of a type in words is in the modules that ``_OF_TYPE`` names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
+
+import msgspec
 
 from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
 from fhir_adapter.validation.alike import once
@@ -29,6 +31,9 @@ Json = dict[str, Any]
 Field = Callable[[Json, Any, Path, Run], None]
 Check = Callable[[Any, Path, Run], None]
 
+_REMEMBERED: Final = 4096
+_SHORT: Final = 500
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _NAME: Final = re.compile(r"[A-Za-z]+")
 
 # Elements of the types that R4 says more about than their definitions do.
@@ -130,6 +135,8 @@ def _compile(name: str, plans: Plans) -> Check:
         for type in element.types:
             key = element.key(type.code)
             field = _field(described.kind, element, type, key, plans)
+            if not whole and described.kind == "resource" and type.code not in (*FORMS, "Resource"):
+                field = _remembered(field)
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
             if whole and type.code in FORMS:
                 sibling = _sibling(element, type, key, plans)
@@ -244,6 +251,30 @@ def _checks(element: Element, type: TypeRef, plans: Plans) -> tuple[Check, ...]:
     if rules is not None:
         found.append(rules)
     return tuple(found)
+
+
+def _remembered(field: Field) -> Field:
+    """The same, judging what is right only once: hospitals send the same codes and ranges over and over.
+
+    What refers to a contained resource hangs on what is in that, and is judged each time.
+    """
+    right: set[bytes] = set()
+
+    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
+        try:
+            content = _encode(value)
+        except UnicodeEncodeError:  # half of a pair of surrogates
+            content = b'"#'
+        if content in right:
+            return
+        before = len(run.issues)
+        field(holder, value, path, run)
+        if len(run.issues) == before and len(content) <= _SHORT and b'"#' not in content:
+            if len(right) >= _REMEMBERED:
+                right.clear()
+            right.add(content)
+
+    return check
 
 
 def _primitive(step: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:

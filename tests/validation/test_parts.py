@@ -285,3 +285,21 @@ def test_a_resource_that_is_nested_too_deeply_is_an_error() -> None:
     assert found({"resourceType": "QuestionnaireResponse", "item": [item]}) == [
         ("QuestionnaireResponse", "too-deep")
     ]
+
+
+def test_what_was_right_once_is_right_only_as_it_was() -> None:
+    """Judged one after another by the same parts, as in a run."""
+    parts = Parts(ELEMENTS)
+    for value in (Decimal("12.0"), "12.0", Decimal("12.0"), True, 12):
+        wrong = [] if isinstance(value, (int, Decimal)) and value is not True else ["json-type"]
+        resource = observation(valueQuantity={"value": value, "unit": "g/L"})
+        assert [rule for _, rule in found(resource, parts)] == wrong
+    reference = {"medicationReference": {"reference": "#m"}}
+    held = {"contained": [{"resourceType": "Medication", "id": "m", "code": {"text": "x"}}]}
+    given = {name: value for name, value in GIVEN.items() if name != "medicationCodeableConcept"} | reference
+    assert found(given | held, parts) == []
+    assert {rule for _, rule in found(given, parts)} == {"ref-1", "reference-contained"}
+
+
+def test_half_of_a_surrogate_pair_is_no_traceback() -> None:
+    assert found(observation(code={"text": "\ud800"})) == []
