@@ -71,8 +71,8 @@ def types() -> Model:
 def compile_rules(constraints: tuple[Constraint, ...], type: str) -> Check | None:
     """One check for all ``constraints`` of an element of ``type``; ``None`` where there is none to check."""
     wanted = [rule for rule in constraints if rule.key not in _ELSEWHERE]
-    always = [_Rule(rule) for rule in wanted if not rule.best_practice]
-    all_rules = [_Rule(rule) for rule in wanted]
+    always = [_Rule(rule, type) for rule in wanted if not rule.best_practice]
+    all_rules = [_Rule(rule, type) for rule in wanted]
     if not wanted:
         return None
     if not always and all(rule.best_practice for rule in wanted):
@@ -90,22 +90,37 @@ def compile_rules(constraints: tuple[Constraint, ...], type: str) -> Check | Non
 
 
 class _Rule:
-    __slots__ = ("constraint", "holds")
+    """An invariant of a type. An object that has none of ``about`` keeps it."""
 
-    def __init__(self, constraint: Constraint) -> None:
-        self.constraint = constraint
+    __slots__ = ("about", "constraint", "holds", "type")
+
+    def __init__(self, constraint: Constraint, type: str) -> None:
+        self.constraint, self.type = constraint, type
+        self.about: tuple[str, ...] = ()
         self.holds: Callable[[Any, Environment], bool] = self._first
 
     def _first(self, node: Any, surroundings: Environment) -> bool:
         text = self.constraint.expression
-        self.holds = compile(_MENDED.get(text, text)).holds
+        compiled = compile(_MENDED.get(text, text))
+        self.holds = compiled.holds
+        elements = types().type(self.type).elements
+        keys = [elements[name].keys for name in compiled.true_without if name in elements]
+        self.about = tuple(sorted(keys, key=len)[0]) if keys else ()
         return self.holds(node, surroundings)
 
 
 def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run, beside: Any) -> None:
-    surroundings = environment(run)
-    node = types().node(value) if type == "Resource" else Node(value, types().type(type), beside)
+    node: Any = None
     for rule in rules:
+        if rule.about and value.__class__ is dict:
+            for key in rule.about:
+                if key in value:
+                    break
+            else:
+                continue
+        if node is None:
+            surroundings = environment(run)
+            node = types().node(value) if type == "Resource" else Node(value, types().type(type), beside)
         try:
             if rule.holds(node, surroundings):
                 continue

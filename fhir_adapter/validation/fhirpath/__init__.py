@@ -28,6 +28,7 @@ from fhir_adapter.validation.fhirpath.errors import (
 from fhir_adapter.validation.fhirpath.model import Model, Node, Type
 from fhir_adapter.validation.fhirpath.parser import parse
 from fhir_adapter.validation.fhirpath.values import Quantity, Temporal
+from fhir_adapter.validation.fhirpath.without import true_without
 
 __all__ = [
     "CannotEvaluate", "Environment", "Expression", "FhirPathError", "Model", "Node", "NotAnExpression",
@@ -36,14 +37,18 @@ __all__ = [
 
 
 class Expression:
-    """A compiled expression. ``text`` is what it was compiled from."""
+    """A compiled expression. ``text`` is what it was compiled from.
 
-    __slots__ = ("_items", "_keeps_context", "_truth", "text")
+    ``true_without``: names of children; without any child of one of them it is true.
+    """
+
+    __slots__ = ("_items", "_keeps_context", "_truth", "text", "true_without")
 
     def __init__(self, text: str) -> None:
         part = parse(text)
         code = Compiler(text).code(part)
         self.text: Final = text
+        self.true_without: Final = true_without(part)
         self._items: Final = code.items
         self._truth: Final = code.truth
         self._keeps_context: Final = mentions(part, "%context")
