@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from fhir_adapter.mapping import reference, when
-from fhir_adapter.mapping.hospital import AmbiguousCode, Code, Hospital, UnknownCode
+from fhir_adapter.mapping.hospital import NO_CODE, AmbiguousCode, Code, Hospital, UnknownCode
 from fhir_adapter.mapping.observation import NEVER_WERE
 from fhir_adapter.trial.items import CANONICAL, NOT_USED
 
@@ -185,7 +185,7 @@ class Sieve:
         """Whether the trial asks for an Observation of the server ``base``, whose it is, and what is unknown.
 
         It is asked for where ``observation.read`` must decide: an item of the trial, codes that disagree,
-        an element of a wrong shape.
+        no code at all, an element of a wrong shape.
         """
         try:
             coded = _coded.decode(body)
@@ -221,7 +221,8 @@ class Sieve:
         try:
             target = self._hospital.target("items", decoded if isinstance(decoded, dict) else {})
         except UnknownCode as unknown:
-            return (unknown.code,)
+            # Without any code it may be of the trial, and of a wrong shape.
+            return None if unknown.code == NO_CODE else (unknown.code,)
         except AmbiguousCode:
             return None
         return () if target == NOT_USED else None

@@ -26,6 +26,9 @@ ICD10 = "http://hl7.org/fhir/sid/icd-10"
 Code = tuple[str, str]
 """A code system's URL and a code of it."""
 
+NO_CODE: Code = (TEXT, "")
+"""What is reported of a concept that has neither code nor text."""
+
 STUDY_TREATMENT = "study-treatment"
 """What a consent is about that names no drug: every drug that the trial asks consent to."""
 
@@ -130,7 +133,7 @@ class Hospital:
         sure = [code for code in codes if code in known and code[0] != TEXT]
         targets = {known[code] for code in sure or codes if code in known}
         if not targets:
-            raise UnknownCode(codes[0] if codes else (TEXT, ""))
+            raise UnknownCode(codes[0] if codes else NO_CODE)
         return tuple(sorted(targets - {NOT_USED}))
 
     def unit(self, sent: str) -> str:
@@ -155,7 +158,7 @@ def _matched(hospital: Hospital, table: str, codes: tuple[Code, ...]) -> tuple[s
     sure = [code for code in codes if code in known and code[0] != TEXT]
     hits = {known[code]: code for code in reversed(sure or codes) if code in known}
     if not hits:
-        raise UnknownCode(codes[0] if codes else (TEXT, ""))
+        raise UnknownCode(codes[0] if codes else NO_CODE)
     used = [name for name in hits if name != NOT_USED]
     if len(used) > 1:
         raise AmbiguousCode

@@ -42,6 +42,7 @@ USED: Final[Mapping[str, tuple[str, ...]]] = {
     "Immunization": ("status", "vaccineCode", "patient", "occurrence", "recorded"),
     "Consent": ("status", "category", "patient", "dateTime", "policyRule", "provision"),
     "Consent.provision": ("type", "period", "code", "provision"),
+    "ResearchSubject": ("identifier", "status", "period", "study", "individual"),
     "Patient": ("identifier", "gender", "birthDate", "link"),
     "Patient.link": ("other", "type"),
     "CodeableConcept": ("coding", "text"),

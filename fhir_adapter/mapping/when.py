@@ -17,6 +17,9 @@ from fhir_adapter.trial.values import Moment
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
 
 
+_EFFECTIVE = ("effectiveDateTime", "effectiveInstant", "effectivePeriod", "effectiveTiming")
+
+
 class NoDate(ValueError):
     """There is no date, or none that can be read."""
 
@@ -55,14 +58,14 @@ def moment(text: str, zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
 def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneInfo | None) -> Moment:
     """When a resource's ``effective[x]`` was. A period lies on all days from its start to its end.
 
-    Raises NoDate or NoTimeZone.
+    Raises NoDate, also where it has two of them, or NoTimeZone.
     """
-    for name in ("effectiveDateTime", "effectiveInstant"):
-        text = resource.get(name)
-        if isinstance(text, str):
-            return moment(text, zone, hospital_zone)
+    times = [found for name in _EFFECTIVE if (found := resource.get(name)) is not None]
+    time = times[0] if len(times) == 1 else None
+    if isinstance(time, str):
+        return moment(time, zone, hospital_zone)
     period = resource.get("effectivePeriod")
-    if not isinstance(period, dict):
+    if time is None or not isinstance(period, dict):
         raise NoDate("")
     ends = [
         moment(period[end], zone, hospital_zone)
@@ -75,11 +78,10 @@ def effective(resource: Mapping[str, Any], zone: ZoneInfo, hospital_zone: ZoneIn
 
 
 def started(resource: Mapping[str, Any], element: str) -> str | None:
-    """The text of ``elementDateTime``, else the start of ``elementPeriod``, as sent."""
-    text = resource.get(f"{element}DateTime")
-    if text is None:
-        period = resource.get(f"{element}Period")
-        text = period.get("start") if isinstance(period, Mapping) else None
+    """The text of ``elementDateTime``, or the start of ``elementPeriod``, as sent; None where both are."""
+    text, period = resource.get(f"{element}DateTime"), resource.get(f"{element}Period")
+    if isinstance(period, Mapping):
+        text = period.get("start") if text is None else None
     return text if isinstance(text, str) else None
 
 

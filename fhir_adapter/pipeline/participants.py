@@ -16,6 +16,7 @@ from fhir_adapter.mapping import patient, research_subject, when
 from fhir_adapter.mapping.hospital import Hospital
 from fhir_adapter.mapping.patient import Patients
 from fhir_adapter.mapping.reference import base_of
+from fhir_adapter.pipeline.not_valid import questions
 from fhir_adapter.study import Study
 from fhir_adapter.trial.types import Query, QueryKind, Subject
 from fhir_adapter.workspace import Stored
@@ -28,12 +29,13 @@ class Named(Struct, frozen=True):
     """A participant as the study's own list names one, before any patient is found.
 
     ``names`` are the Patient's names in the source of the list; ``match`` the values of the identifier by
-    which the other sources know the same person.
+    which the other sources know the same person. ``queries`` are about how the list names them.
     """
 
     subject: Subject
     names: tuple[str, ...] = ()
     match: frozenset[str] = frozenset()
+    queries: tuple[Query, ...] = ()
 
 
 class Roster(Struct, frozen=True):
@@ -145,7 +147,9 @@ def from_resources(
                 )
             )
             continue
-        named.append(Named(found[0], tuple(found[1])))
+        # Its times are read in the study's zone.
+        asked = questions(document, found[0].id, stored.origin, local_times=True)
+        named.append(Named(found[0], tuple(found[1]), queries=tuple(asked)))
     return named, findings
 
 
@@ -162,8 +166,9 @@ def roster(
     subjects: dict[str, Subject] = {}
     owners: dict[tuple[str, str], list[str]] = defaultdict(list)
     match_of: dict[str, frozenset[str]] = {}
-    queries: list[Query] = []
-    for each in _once(named, queries):
+    everybody = list(named)
+    queries = [query for each in everybody for query in each.queries]
+    for each in _once(everybody, queries):
         subject, match = each.subject, each.match
         ids_in, match_of[subject.id] = _patients(each, match, patients, study.participants.source)
         queries += (

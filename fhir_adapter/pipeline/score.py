@@ -37,11 +37,11 @@ from fhir_adapter.mapping import (
 from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Sieve, subject_of, whose
-from fhir_adapter.mapping.hospital import Code, Hospital
+from fhir_adapter.mapping.hospital import NO_CODE, Code, Hospital
+from fhir_adapter.pipeline import not_valid
 from fhir_adapter.pipeline.participants import Roster
 from fhir_adapter.pipeline.partitions import Partitions
 from fhir_adapter.pipeline.pull import CLINICAL, history_of, present_roster
-from fhir_adapter.pipeline.received import questions as questions_about
 from fhir_adapter.pipeline.records import consent_ended, questions, received, record
 from fhir_adapter.scores.assess import Assessment, assess
 from fhir_adapter.study import Place, Study
@@ -290,10 +290,11 @@ class Reader:
             observation.read_into(mapped, document, context)
         else:
             mapped.add(self._read(document, stored.origin.type, context))
-        # What is asked about already is looked at by somebody; of what says nothing, nothing is used.
-        if len(mapped.queries) == asked and mapped.facts > facts:
-            mapped.queries += questions_about(document, context)
         unknown = mapped.unknown_codes[known:]
+        # What is asked about already is looked at by somebody; what says nothing is not used.
+        if len(mapped.queries) == asked and (mapped.facts > facts or NO_CODE in unknown):
+            local = self.hospital.timezone is not None
+            mapped.queries += not_valid.questions(document, subject, stored.origin, local_times=local)
         if unknown:
             self.unknown.update((stored.origin.type, code) for code in unknown)
 

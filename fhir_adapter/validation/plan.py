@@ -77,7 +77,7 @@ class _Part:
 class Plans:
     """The plans of all types, by name: ``Quantity``, or an element with children, ``Observation.component``.
 
-    ``parts`` names the elements of each that are looked at; without it all are, and what is none is an error.
+    ``parts`` names the elements of each that are looked at; without it all are.
     ``forms`` says of each primitive type whether a value has its form.
     """
 
@@ -103,6 +103,17 @@ class Plans:
             return every
         names = self.parts.get(described.name, ())
         return [element for element in every if element.name in names]
+
+    def passed_over(self, described: Model) -> Collection[str] | None:
+        """What else may stand beside the elements that are looked at; ``None`` for anything.
+
+        What R4 does not have in a datatype of which something is read may be meant for that.
+        """
+        if self.parts is None:
+            return ("resourceType",) if described.kind == "resource" else ()
+        if described.kind == "resource" or described.name not in self.parts:
+            return None
+        return frozenset(described.keys) | {f"_{key}" for key in described.keys}
 
     def rules(self, constraints: tuple[Constraint, ...], name: str) -> tuple[Constraint, ...]:
         """The invariants to keep: of parts those that are about an element of ``name`` that is looked at.
@@ -146,7 +157,7 @@ def _compile(name: str, plans: Plans) -> Check:
         if element.least:
             names = keys | {f"_{element.key(type.code)}" for type in element.types if type.code in FORMS}
             required.append((f"{element.name}[x]" if element.choice else element.name, names))
-    get = fields.get
+    get, passed_over = fields.get, plans.passed_over(described)
     of_type = tuple(check for check in (_OF_TYPE.get(name),) if check)
     rules = invariants.compile_rules(plans.rules(described.constraints, name), name)
     needed = tuple(required)
@@ -162,7 +173,7 @@ def _compile(name: str, plans: Plans) -> Check:
             field = get(key)
             if field is not None:
                 field(value, item, path, run)
-            elif whole and (key != "resourceType" or not is_resource):
+            elif passed_over is not None and key not in passed_over:
                 _unknown(key, fields, path, run)
         for missing, names in needed:
             if names.isdisjoint(value):

@@ -49,6 +49,9 @@ def unasked(content: dict[str, Any]) -> list[tuple[str, str]] | None:
         {"code": {"coding": [UNKNOWN], "text": " ＩｇＧ "}},
         {"code": {"text": "免疫球蛋白G"}},
         {"code": IGG},
+        {"code": {}},
+        {"code": {"coding": IGG}},
+        {},
         {"code": {"coding": [GLUCOSE]}, "component": [{"code": {"coding": [IGG]}}]},
         {"code": {"coding": [UNKNOWN]}, "component": [{"code": {"coding": [GLUCOSE]}}]},
         {"code": {"coding": [GLUCOSE]}, "component": {"code": {"coding": [IGG]}}},
@@ -79,7 +82,6 @@ def test_what_the_trial_does_not_ask_for_is_passed_over(content: dict[str, Any],
         ({"coding": [UNKNOWN]}, (LAB, "XJ9907")),
         ({"coding": [UNKNOWN], "text": "没有"}, (LAB, "XJ9907")),
         ({"text": " 没有 "}, TEXT_UNKNOWN),
-        ({}, (TEXT_UNKNOWN[0], "")),
     ],
 )
 def test_unknown_codes_are_told_with_whose_they_are(code: dict[str, Any], unknown: tuple[str, str]) -> None:

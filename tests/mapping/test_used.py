@@ -22,6 +22,7 @@ from fhir_adapter.mapping import (
     procedure,
     questionnaire_response,
     reference,
+    research_subject,
 )
 from fhir_adapter.mapping.context import Context
 from fhir_adapter.mapping.head import Head, subject_of
@@ -29,6 +30,7 @@ from fhir_adapter.mapping.used import USED
 from fhir_adapter.validation.model import model
 from tests.hospital import generator
 from tests.mapping.build import LOINC, OWN, SCT, Json, coded, context, observed, quantity, wired
+from tests.scores.build import ZONE
 
 ATC = "http://www.whocc.no/atc"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
@@ -192,6 +194,9 @@ def read(resource: Recorder, known: Context) -> None:
             diagnostic_report.read(resource, known)
         case "Procedure":
             procedure.read(resource, known)
+        case "ResearchSubject":
+            research_subject.belongs(resource, frozenset())
+            research_subject.read(resource, "urn:example:trial-participant", known.origin, ZONE)
         case "Patient":
             patient.index([(resource, "")], known.hospital, "mrn")
             patient.read(resource, known)

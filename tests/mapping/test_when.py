@@ -107,12 +107,36 @@ def test_effective(resource: Json, first: date, last: date, has_time: bool) -> N
 
 @pytest.mark.parametrize(
     "resource",
-    [{}, {"effectivePeriod": {}}, {"effectiveTiming": {"event": ["2024-04-01"]}}, {"issued": "2024-04-01"}],
+    [
+        {},
+        {"effectivePeriod": {}},
+        {"effectiveTiming": {"event": ["2024-04-01"]}},
+        {"issued": "2024-04-01"},
+        {"effectiveDateTime": "2024-04-01", "effectivePeriod": {"start": "2024-04-01"}},
+        {"effectiveDateTime": "2024-04-01", "effectiveInstant": "2024-04-01T08:00:00+08:00"},
+        {"effectiveInstant": "2024-04-01T08:00:00+08:00", "effectiveTiming": {"event": ["2024-04-01"]}},
+    ],
 )
 def test_without_an_effective_date_there_is_none(resource: Json) -> None:
-    """When a result was sent is not when it was taken."""
+    """When a result was sent is not when it was taken; which of two times is meant, only people can say."""
     with pytest.raises(when.NoDate):
         when.effective(resource, ZONE, None)
+
+
+@pytest.mark.parametrize(
+    ("resource", "text"),
+    [
+        ({"onsetDateTime": "2023-01"}, "2023-01"),
+        ({"onsetPeriod": {"start": "2023-02", "end": "2023-03"}}, "2023-02"),
+        ({"onsetDateTime": None, "onsetPeriod": {"start": "2023-02"}}, "2023-02"),
+        ({"onsetDateTime": "2023-01", "onsetPeriod": {"start": "2023-02"}}, None),
+        ({"onsetPeriod": {"end": "2023-03"}}, None),
+        ({"onsetAge": {"value": 9}}, None),
+        ({}, None),
+    ],
+)
+def test_when_something_began(resource: Json, text: str | None) -> None:
+    assert when.started(resource, "onset") == text
 
 
 @pytest.mark.parametrize(

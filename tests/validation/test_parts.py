@@ -138,6 +138,18 @@ WRONG: dict[str, tuple[Resource, list[tuple[str, str]]]] = {
     "a coding that is a string": (
         observation(code={"coding": ["IGG"]}), [("Observation.code.coding[0]", "json-type")],
     ),
+    "a Coding in the place of a CodeableConcept": (
+        observation(code={"system": "urn:lab", "code": "IGG"}),
+        [("Observation.code", "unknown-element")] * 2,
+    ),
+    "an element of a Quantity that R4 does not have": (
+        observation(valueQuantity={"value": 12, "units": "g/L"}),
+        [("Observation.value.ofType(Quantity)", "unknown-element")],
+    ),
+    "an element of a component that R4 does not have": (
+        observation(component=[{"code": {"text": "x"}, "unit": "g/L"}]),
+        [("Observation.component[0]", "unknown-element")],
+    ),
     "a lone coding": (
         observation(code={"coding": {"code": "IGG"}}), [("Observation.code.coding", "json-type")],
     ),
@@ -202,13 +214,18 @@ RIGHT: dict[str, Resource] = {
     "a category that is none": observation(category="laboratory"),
     "a narrative that is none": observation(text={"status": "x", "div": "<p>"}),
     "an element that R4 does not have": observation(colour="red"),
+    "what stands beside the value of a primitive": observation(
+        valueQuantity={"value": 12, "_value": {"id": "a"}, "id": "b", "extension": [{"url": "urn:x"}]}
+    ),
     "an element of a datatype that is not read": observation(
         subject={"reference": "Patient/1", "display": 7}, code={"coding": [{"code": "x", "version": 1}]}
     ),
     "an element of a component that is not read": observation(
         component=[{"code": {"text": "x"}, "interpretation": "H"}]
     ),
-    "a value of a type that is not read": observation(valueQuantity=None, valueSampledData={"period": "x"}),
+    "a value of a type that is not read": observation(
+        valueQuantity=None, valueSampledData={"period": "x", "colour": "red"}
+    ),
     "contained resources that are not read": observation(contained=[{"resourceType": "Patient"}, 7]),
     "a required element that is not read": {"resourceType": "MedicationAdministration"}
     | {name: GIVEN[name] for name in ("status", "medicationCodeableConcept", "effectiveDateTime")},

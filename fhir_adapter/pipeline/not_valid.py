@@ -1,7 +1,7 @@
 """What was received, held against R4 as far as it is used: an error there is asked about.
 
-A value that could be read all the same is used: which one is meant is clear, and what is wrong beside it may
-be wrong of much else that the source sends.
+A value that could be read all the same is used: what is wrong stands beside it, or leaves no doubt about it.
+Where it would, as of two values or two times in one result, the readers of ``mapping`` refuse it themselves.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from fhir_adapter.mapping.context import Context, query
 from fhir_adapter.mapping.used import USED
+from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.types import Query, QueryKind
 
 if TYPE_CHECKING:
@@ -26,17 +26,19 @@ _TEXT: Final = (
 )
 
 
-def questions(document: dict[str, Any], context: Context) -> Iterator[Query]:
+def questions(
+    document: dict[str, Any], subject: str, origin: Origin, *, local_times: bool
+) -> Iterator[Query]:
     """The question about a resource that is used: which elements are wrong, what is, and by which rule.
 
     One for all that is wrong in it. Its item are the elements, so that the same fault in many resources of a
-    participant is one question. A time without a zone is none where the hospital's settings name one.
+    participant is one question. With ``local_times`` a time may lack its zone: the source's is known.
     """
-    errors = _parts(context.hospital.timezone is not None).errors(document)
+    errors = _parts(local_times).errors(document)
     if errors:
         elements = dict.fromkeys(_INDEX.sub("", each.expression) for each in errors)
-        found = (f"{each.expression} {each.message} [{each.rule}]" for each in errors)
-        yield query(context, ", ".join(elements), QueryKind.NOT_VALID, _TEXT, found)
+        found = tuple(f"{each.expression} {each.message} [{each.rule}]" for each in errors)
+        yield Query(subject, "", ", ".join(elements), QueryKind.NOT_VALID, _TEXT, found, (origin,))
 
 
 @cache

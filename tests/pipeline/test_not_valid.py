@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fhir_adapter.exchange.resource import decode, encode
-from fhir_adapter.pipeline.received import questions
+from fhir_adapter.pipeline.not_valid import questions
 from fhir_adapter.pipeline.run import Report, rescored, run
 from fhir_adapter.report.queries import of_run
 from fhir_adapter.study import Study, read_study
@@ -35,7 +35,9 @@ RESULT: Json = {
 
 
 def asked(resource: Json, folder: str = "example-cn") -> list[Query]:
-    return list(questions(wired(resource), context(folder, resource)))
+    known = context(folder, resource)
+    local_times = known.hospital.timezone is not None
+    return list(questions(wired(resource), known.subject, known.origin, local_times=local_times))
 
 
 def test_what_is_right_is_not_asked_about() -> None:
@@ -203,6 +205,57 @@ def test_the_same_fault_in_many_resources_is_one_question_with_all_of_them(home:
     assert len(query.values) == 1
 
 
+OF_NO_CODE: dict[str, tuple[Json, str]] = {
+    "a result with a lone coding": (
+        RESULT | {"code": {"coding": {"system": LAB, "code": "IGG01"}}}, "Observation.code.coding",
+    ),
+    "a result with a list of codes": (RESULT | {"code": [IGG]}, "Observation.code"),
+    "a result without a code": (
+        {name: value for name, value in RESULT.items() if name != "code"}, "Observation",
+    ),
+    "a diagnosis with a lone coding": (
+        {
+            "resourceType": "Condition", "id": "more", **SUBJECT,
+            "code": {"coding": {"system": "http://hl7.org/fhir/sid/icd-10", "code": "C85.9"}},
+        },
+        "Condition.code.coding",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("resource", "item"), OF_NO_CODE.values(), ids=OF_NO_CODE)
+def test_what_has_no_code_that_can_be_read_may_be_of_the_trial(home: Path, resource: Json, item: str) -> None:
+    appended(home, resource)
+    assert [query.item for query in not_valid(scored(home))] == [item]
+
+
+def test_a_code_that_nobody_knows_is_no_fault_and_nor_is_a_name_alone(home: Path) -> None:
+    appended(home, RESULT | {"code": {"coding": [{"code": "XJ9908"}]}, **LIMIT_AS_TEXT})
+    appended(home, RESULT | {"code": {"coding": [{"display": "IgG"}]}, "id": "more2"})
+    assert not_valid(scored(home)) == []
+
+
+def test_a_participant_with_a_status_that_r4_does_not_have_is_asked_about(home: Path) -> None:
+    """Who has it does not count, and would be missed by nobody; one of the three was only screened."""
+    path = home / "hospital" / "ResearchSubject.ndjson"
+    lines = [decode(line) for line in path.read_bytes().splitlines()]
+    for each in lines:
+        each["status"] = "enrolled"
+    path.write_bytes(b"".join(encode(each) + b"\n" for each in lines))
+    found = not_valid(scored(home))
+    assert [(query.subject, query.item) for query in found] == [
+        (id, "ResearchSubject.status") for id in ("JSS-01", "JSS-02", "JSS-S1")
+    ]
+    assert all("enrolled" in value for query in found for value in query.values)
+
+
+def test_a_sex_that_r4_does_not_have_is_asked_about(home: Path) -> None:
+    path = home / "hospital" / "Patient.ndjson"
+    path.write_bytes(path.read_bytes().replace(b'"gender":"female"', b'"gender":"F"', 1))
+    (query,) = not_valid(scored(home))
+    assert query.item == "Patient.gender"
+
+
 def test_the_question_is_resolved_when_the_fault_is_mended(home: Path) -> None:
     appended(home, RESULT | LIMIT_AS_TEXT)
     report = scored(home)
@@ -229,6 +282,9 @@ OTHERWISE: dict[str, tuple[Json, list[str]]] = {
     ),
     "no status, which is asked about as it was": (
         {name: value for name, value in RESULT.items() if name != "status"} | LIMIT_AS_TEXT, ["not-final"],
+    ),
+    "two times, which is asked about as no date": (
+        RESULT | {"effectivePeriod": {"start": "2023-01-05"}}, ["no-date"],
     ),
     "no date that is one, which is asked about as it was": (
         RESULT | {"effectiveDateTime": "2024-13-01"}, ["no-date"],
