@@ -47,7 +47,7 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     except when.NoDate as fault:
         kind = QueryKind.NO_TIME_ZONE if isinstance(fault, when.NoTimeZone) else QueryKind.NO_DATE
         mapped.queries.append(
-            query(context, drug, kind, "The administration has no date that can be read; add it.")
+            query(context, drug, kind, "The administration has no date that can be read, or two; correct it.")
         )
         if not ordered and status != "not-done":
             _unclear(drug, None, context, mapped)

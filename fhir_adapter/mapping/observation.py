@@ -118,7 +118,7 @@ def _range_as_text(element: Mapping[str, Any], name: str, at: Moment, context: C
 
 _DATE_TEXTS = {
     QueryKind.NO_TIME_ZONE: "The time has no time zone; name the hospital's in its settings.",
-    QueryKind.NO_DATE: "There is no date that can be read, so the value belongs to no visit.",
+    QueryKind.NO_DATE: "There is no date that can be read, or two, so the value belongs to no visit.",
 }
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from fhir_adapter.exchange.resource import decode, encode
+from fhir_adapter.mapping.used import USED
 from fhir_adapter.pipeline.not_valid import questions
 from fhir_adapter.pipeline.run import Report, rescored, run
 from fhir_adapter.report.queries import of_run
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.types import Query, QueryKind
+from fhir_adapter.validation import validate
+from fhir_adapter.validation.parts import Parts
 from tests.hospital import generator
 from tests.hospital.study import AS_OF, write_study
 from tests.mapping.build import Json, context, wired
+from tests.mapping.test_wrong_shapes import mutated
 
+MUTATIONS = 3_000
 STEPS = frozenset(("pull", "score"))
 LAB = "urn:example-cn:lab"
 ATC = "http://www.whocc.no/atc"
@@ -332,3 +338,19 @@ def outcomes(home: Path) -> list[tuple[str, str, str, object, object]]:
         for assessment in found.assessments.values()
         for each in assessment.outcomes
     ]
+
+
+# ------------------------------------------------------------------------------------- any resource
+
+
+def test_whatever_shape_a_resource_has_its_errors_are_among_those_of_the_whole() -> None:
+    """Resources of the hospital with an element or two of a wrong shape, judged whole and as far as used."""
+    parts, chance, found = Parts(USED), random.Random(20260401), 0
+    for _ in range(MUTATIONS):
+        resource = mutated(chance)
+        whole = {(each.expression, each.rule, each.message) for each in validate(resource)}
+        used = {(each.expression, each.rule, each.message) for each in parts.errors(resource)}
+        found += bool(used)
+        # Who suggests another element knows only those that are looked at.
+        assert {each for each in used if each[1] != "unknown-element"} <= whole, resource
+    assert found > MUTATIONS // 10
