@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.validation import lines, process, warm
+from benchmarks.validation import lines, process, used, warm
 from fhir_adapter.validation import validate
 
 
@@ -22,6 +22,8 @@ def test_the_observations_are_correct_and_the_same_each_time() -> None:
 def test_a_benchmark_of_wrong_resources_is_refused() -> None:
     with pytest.raises(RuntimeError, match="something to find"):
         warm([b'{"resourceType": "Observation"}'], 1)
+    with pytest.raises(RuntimeError, match="something to find"):
+        used([b'{"resourceType": "Observation"}'], 1)
 
 
 def test_a_process_is_measured_alone(tmp_path: Path) -> None:
