@@ -159,7 +159,7 @@ def used(texts: list[bytes], repetitions: int) -> list[float]:
     for _ in range(repetitions):
         begun = time.process_time()
         for document in documents:
-            if list(questions(document, "", origin, local_times=True)):
+            if list(questions(document, "", origin, {}, local_times=True)):
                 raise RuntimeError("there is something to find in the Observations of the benchmark")
         taken.append(time.process_time() - begun)
     return taken

@@ -7,10 +7,12 @@ Where it would, as of two values or two times in one result, the readers of ``ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fhir_adapter.mapping import reference
+from fhir_adapter.mapping.context import Named
 from fhir_adapter.mapping.used import USED
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.types import Query, QueryKind
@@ -27,14 +29,24 @@ _TEXT: Final = (
 
 
 def questions(
-    document: dict[str, Any], subject: str, origin: Origin, *, local_times: bool
+    document: Mapping[str, Any],
+    subject: str,
+    origin: Origin,
+    medications: Named,
+    *,
+    local_times: bool,
 ) -> Iterator[Query]:
     """The question about a resource that is used: which elements are wrong, what is, and by which rule.
 
-    One for all that is wrong in it. Its item are the elements, so that the same fault in many resources of a
-    participant is one question. With ``local_times`` a time may lack its zone: the source's is known.
+    One for all that is wrong in it, and in the one of ``medications`` that it refers to. Its item are the
+    elements, so that the same fault in many resources of a participant is one question. With ``local_times``
+    a time may lack its zone: the source's is known.
     """
-    errors = _parts(local_times).errors(document)
+    parts = _parts(local_times)
+    errors = parts.errors(document)
+    if "medicationReference" in document:
+        names = reference.names(document["medicationReference"], reference.base_of(origin.url))
+        errors += next((parts.errors(medications[name]) for name in names if name in medications), [])
     if errors:
         elements = dict.fromkeys(_INDEX.sub("", each.expression) for each in errors)
         found = tuple(f"{each.expression} {each.message} [{each.rule}]" for each in errors)

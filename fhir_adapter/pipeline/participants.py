@@ -148,7 +148,7 @@ def from_resources(
             )
             continue
         # Its times are read in the study's zone.
-        asked = questions(document, found[0].id, stored.origin, local_times=True)
+        asked = questions(document, found[0].id, stored.origin, {}, local_times=True)
         named.append(Named(found[0], tuple(found[1]), queries=tuple(asked)))
     return named, findings
 

@@ -294,7 +294,9 @@ class Reader:
         # What is asked about already is looked at by somebody; what says nothing is not used.
         if len(mapped.queries) == asked and (mapped.facts > facts or NO_CODE in unknown):
             local = self.hospital.timezone is not None
-            mapped.queries += not_valid.questions(document, subject, stored.origin, local_times=local)
+            mapped.queries += not_valid.questions(
+                document, subject, stored.origin, self.medications, local_times=local
+            )
         if unknown:
             self.unknown.update((stored.origin.type, code) for code in unknown)
 

@@ -35,7 +35,7 @@ class Parts:
         self._plans = Plans(elements, _LOCAL if local_times else FORMS)
         self._definitions = Definitions()
 
-    def errors(self, resource: dict[str, Any]) -> list[Issue]:
+    def errors(self, resource: Mapping[str, Any]) -> list[Issue]:
         """What is wrong there, against R4 alone; no warnings. Never raises, whatever the object holds.
 
         ``resource`` is a decoded JSON object, as for ``validate``.
@@ -45,7 +45,8 @@ class Parts:
             return []
         run = Run(self._definitions, _SETTINGS, self._contained)
         root: Path = (None, kind, -1)
-        run.scope = Scope(resource, kind, root, None, "root")
+        whole: Any = resource
+        run.scope = Scope(whole, kind, root, None, "root")
         try:
             self._plans(kind).check(resource, root, run)
         except RecursionError:

@@ -31,6 +31,7 @@ Json = dict[str, Any]
 Field = Callable[[Json, Any, Path, Run], None]
 Check = Callable[[Any, Path, Run], None]
 
+# So many elements of one name, each of so many bytes of JSON at most, are known to be right: some MB in all.
 _REMEMBERED: Final = 4096
 _SHORT: Final = 500
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode

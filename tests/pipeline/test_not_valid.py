@@ -43,7 +43,7 @@ RESULT: Json = {
 def asked(resource: Json, folder: str = "example-cn") -> list[Query]:
     known = context(folder, resource)
     local_times = known.hospital.timezone is not None
-    return list(questions(wired(resource), known.subject, known.origin, local_times=local_times))
+    return list(questions(wired(resource), known.subject, known.origin, {}, local_times=local_times))
 
 
 def test_what_is_right_is_not_asked_about() -> None:
@@ -253,6 +253,18 @@ def test_a_participant_with_a_status_that_r4_does_not_have_is_asked_about(home: 
         (id, "ResearchSubject.status") for id in ("JSS-01", "JSS-02", "JSS-S1")
     ]
     assert all("enrolled" in value for query in found for value in query.values)
+
+
+def test_a_medication_is_looked_at_with_what_refers_to_it(home: Path) -> None:
+    """A drug whose code stands alone and not in a list: no dose of it is known, and somebody is told why."""
+    path = home / "hospital" / "Medication.ndjson"
+    lines = [decode(line) for line in path.read_bytes().splitlines()]
+    for each in lines:
+        (each["code"]["coding"],) = each["code"]["coding"]
+    path.write_bytes(b"".join(encode(each) + b"\n" for each in lines))
+    found = [query for query in not_valid(scored(home)) if query.subject == "JSS-01"]
+    assert [query.item for query in found] == ["Medication.code.coding"]
+    assert {origin.type for origin in found[0].origins} == {"MedicationAdministration"}
 
 
 def test_a_sex_that_r4_does_not_have_is_asked_about(home: Path) -> None:
