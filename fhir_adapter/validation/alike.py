@@ -15,16 +15,19 @@ import msgspec
 
 from fhir_adapter.validation.run import Path, Run
 
-__all__ = ["once"]
+__all__ = ["CONTAINED", "LEADS_OUT", "once"]
 
 MOST: Final = 4_096
 """So many parts are known of each check at a time."""
 LARGEST: Final = 2_048
 """Bytes; larger parts are hardly alike, and would only take memory."""
 
-# What leads out of a part: ids and what refers to them, extensions inside (which ask where they stand), and
-# resources with their narratives. As these stand in keys, or begin texts that refer to contained resources.
-_LEADS_OUT: Final = (b'"id"', b'xtension"', b'"reference"', b'"resourceType"', b'"div"', b'"#')
+CONTAINED: Final = (b'"#',)
+"""What leads out of a part whatever is looked at: it begins the texts that refer to contained resources."""
+LEADS_OUT: Final = (b'"id"', b'xtension"', b'"reference"', b'"resourceType"', b'"div"', *CONTAINED)
+"""What leads out of a part as a whole: ids and what refers to them, extensions inside, which ask where they
+stand, and resources with their narratives.
+"""
 
 # What stands in no JSON text, but may in an object that somebody made.
 _NO_JSON: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -34,8 +37,11 @@ Check = Callable[[Any, Path, Run], None]
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def once(check: Check) -> Check:
-    """``check``, which takes an object, passed over where it found nothing in an equal one before."""
+def once(check: Check, leads_out: tuple[bytes, ...] = LEADS_OUT) -> Check:
+    """``check``, which takes an object, passed over where it found nothing in an equal one before.
+
+    ``leads_out`` is what leads the check out of the part that it looks at.
+    """
 
     def looked(value: Any, path: Path, run: Run) -> None:
         try:
@@ -48,7 +54,7 @@ def once(check: Check) -> Check:
             return
         around = run.around
         check(value, path, run)
-        if not run.issues and run.around == around and _by_itself(said):
+        if not run.issues and run.around == around and _by_itself(said, leads_out):
             known = run.faultless.setdefault(check, set())
             if len(known) >= MOST:
                 known.clear()
@@ -57,5 +63,5 @@ def once(check: Check) -> Check:
     return looked
 
 
-def _by_itself(part: bytes) -> bool:
-    return len(part) <= LARGEST and not any(way in part for way in _LEADS_OUT)
+def _by_itself(part: bytes, leads_out: tuple[bytes, ...]) -> bool:
+    return len(part) <= LARGEST and not any(way in part for way in leads_out)

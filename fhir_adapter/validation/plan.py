@@ -14,10 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from fhir_adapter.validation import datatypes, extensions, invariants, narrative, references
-from fhir_adapter.validation.alike import once
+from fhir_adapter.validation.alike import CONTAINED, LEADS_OUT, once
 from fhir_adapter.validation.bindings import bound_check, check_coding
 from fhir_adapter.validation.issue import shown, suggestion
 from fhir_adapter.validation.model import Constraint, Element, Model, TypeRef, model
@@ -31,10 +29,6 @@ Json = dict[str, Any]
 Field = Callable[[Json, Any, Path, Run], None]
 Check = Callable[[Any, Path, Run], None]
 
-# So many elements of one name, each of so many bytes of JSON at most, are known to be right: some MB in all.
-_REMEMBERED: Final = 4096
-_SHORT: Final = 500
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _NAME: Final = re.compile(r"[A-Za-z]+")
 
 # Elements of the types that R4 says more about than their definitions do.
@@ -66,13 +60,13 @@ class _Part:
 
     __slots__ = ("check",)
 
-    def __init__(self, inner: Plan, checks: tuple[Check, ...]) -> None:
+    def __init__(self, inner: Plan, checks: tuple[Check, ...], leads_out: tuple[bytes, ...]) -> None:
         def whole(value: Any, path: Path, run: Run) -> None:
             inner.check(value, path, run)
             for further in checks:
                 further(value, path, run)
 
-        self.check: Final[Check] = once(whole)
+        self.check: Final[Check] = once(whole, leads_out)
 
 
 class Plans:
@@ -147,8 +141,6 @@ def _compile(name: str, plans: Plans) -> Check:
         for type in element.types:
             key = element.key(type.code)
             field = _field(described.kind, element, type, key, plans)
-            if not whole and described.kind == "resource" and type.code not in (*FORMS, "Resource"):
-                field = _remembered(field)
             fields[key] = _only_one(element.name, key, keys, field) if len(keys) > 1 else field
             if whole and type.code in FORMS:
                 sibling = _sibling(element, type, key, plans)
@@ -238,11 +230,14 @@ def _field(holder_kind: str, element: Element, type: TypeRef, key: str, plans: P
             if element.repeats
             else _primitive(step, ok, kind, checks)
         )
-    inner: Plan | _Part = plans(type.content)
+    planned = plans(type.content)
+    inner: Plan | _Part = planned
     if type.code == "Extension":
         checks = (partial(extensions.check, modifier=element.name == "modifierExtension"),)
     if holder_kind == "resource":
-        inner, checks = _Part(inner, checks), ()
+        # Where not all is looked at, references have their form only, and ids and extensions nothing.
+        leads_out = LEADS_OUT if plans.parts is None else CONTAINED
+        inner, checks = _Part(planned, checks, leads_out), ()
     return _objects(step, inner, checks) if element.repeats else _object(step, inner, checks)
 
 
@@ -263,30 +258,6 @@ def _checks(element: Element, type: TypeRef, plans: Plans) -> tuple[Check, ...]:
     if rules is not None:
         found.append(rules)
     return tuple(found)
-
-
-def _remembered(field: Field) -> Field:
-    """The same, judging what is right only once: hospitals send the same codes and ranges over and over.
-
-    What refers to a contained resource hangs on what is in that, and is judged each time.
-    """
-    right: set[bytes] = set()
-
-    def check(holder: Json, value: Any, path: Path, run: Run) -> None:
-        try:
-            content = _encode(value)
-        except UnicodeEncodeError:  # half of a pair of surrogates
-            content = b'"#'
-        if content in right:
-            return
-        before = len(run.issues)
-        field(holder, value, path, run)
-        if len(run.issues) == before and len(content) <= _SHORT and b'"#' not in content:
-            if len(right) >= _REMEMBERED:
-                right.clear()
-            right.add(content)
-
-    return check
 
 
 def _primitive(step: str, ok: Callable[[Any], bool], kind: str, checks: tuple[Check, ...]) -> Field:

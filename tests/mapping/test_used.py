@@ -59,6 +59,7 @@ FURTHER: list[Json] = [
     observed("igg", {"dataAbsentReason": coded("x", "unknown")}),
     observed("ana-titre", {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 80}}}),
     observed("igg", {"component": [{"code": coded(OWN, "igm"), "dataAbsentReason": coded("x", "unknown")}]}),
+    observed("igg", {"component": [{"code": coded(OWN, "igm"), **quantity(1, "g/L")}]}),
     {
         "resourceType": "MedicationRequest", "id": "a", "status": "active", "intent": "order",
         "authoredOn": "2024-01-01", "dosageInstruction": [DOSAGE], **ITSELF,

@@ -40,7 +40,7 @@ def _first(path: Syntax | None) -> tuple[str, ...]:
     match path:
         case Member(None, name):
             return (name,)
-        case Member(target, _) | Call(target, "where", _):
+        case Member(target, _) | Call(target, "where" | "intersect", _):
             return _first(target)
         case _:
             return ()
