@@ -32,8 +32,7 @@ def written(scoring: Scoring, jobs: int | None = None) -> Iterator[Written]:
     """Everybody on the list, in its order, scored by so many processes; None is as many as are of use."""
     jobs = jobs or sensible(len(scoring.roster.subjects))
     if jobs == 1:
-        # The list of participants stays to the end: let no collection of garbage look through it again.
-        gc.freeze()
+        _collect_rarely()
         for one in scoring.participants():
             yield _written(scoring, one)
         return
@@ -67,6 +66,15 @@ def _written(scoring: Scoring, one: ScoredOne) -> Written:
     return one.without_evidence(), documents
 
 
+def _collect_rarely() -> None:
+    """Let garbage be looked for seldom, and never in the list of participants.
+
+    That stays to the end; what is made for a participant is in no circle, and goes without being looked for.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000)
+
+
 _State = tuple[bytes, Path]
 _states: list[_State] = []
 """What a process works on, once it has begun."""
@@ -81,7 +89,7 @@ def _work() -> tuple[Scoring, Path]:
     # Not at the beginning: what goes wrong here is told as the fault of a task.
     data, folder = _states[0]
     scoring: Scoring = pickle.loads(data)  # noqa: S301 - our own
-    gc.freeze()
+    _collect_rarely()
     return scoring, folder
 
 

@@ -13,11 +13,10 @@ from fhir_adapter.validation.definitions import Definitions
 from fhir_adapter.validation.issue import Issue
 from fhir_adapter.validation.plan import Plans
 from fhir_adapter.validation.primitives import FORMS
-from fhir_adapter.validation.run import Path, Run, Scope, Settings
+from fhir_adapter.validation.run import USUAL, Path, Run, Scope
 
 __all__ = ["Parts"]
 
-_SETTINGS: Final = Settings()
 _IGNORED: Final = frozenset({"display"})
 """Another text than the code system's, as in another language, does not change what a code says."""
 
@@ -43,7 +42,7 @@ class Parts:
         kind = resource.get("resourceType")
         if type(kind) is not str or kind not in self._elements:
             return []
-        run = Run(self._definitions, _SETTINGS, self._contained)
+        run = Run(self._definitions, USUAL, self._contained)
         root: Path = (None, kind, -1)
         whole: Any = resource
         run.scope = Scope(whole, kind, root, None, "root")

@@ -40,7 +40,7 @@ class Settings:
     contained: bool = True
 
 
-_USUAL: Final = Settings()
+USUAL: Final = Settings()
 
 
 class Scope(NamedTuple):
@@ -94,7 +94,8 @@ class Run:
         self.scope: Scope
         self.surroundings: tuple[Any, Any] | None = None
         """The resource for which FHIRPath's environment was made last, and that."""
-        self.faultless: dict[Any, Any] = definitions.cache("faultless") if settings == _USUAL else {}
+        usual = settings is USUAL or settings == USUAL
+        self.faultless: dict[Any, Any] = definitions.cache("faultless") if usual else {}
         """Parts of resources in which nothing was found; see ``alike``."""
         self.around = 0
         """How often an answer hung on what stands around the part of the resource that was asked about."""
