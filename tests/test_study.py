@@ -357,6 +357,14 @@ STAR_VISITS = 'visits = ["week-28"]'
         ("levels = {", "levels = { joints = 2 }", "eligibility.activity.levels", ["no 'joints'"]),
         ("levels = {", "levels = { renal = 4 }", "eligibility.activity.levels.renal", ["4 is not allowed"]),
         ("days = 60", "days = -60", "eligibility.stay.days", ["-60 is not allowed", "at least 0"]),
+        (
+            'perhaps_infections = [', 'perhaps_infections = ["K52.9-K52.1"]',
+            "eligibility.stay.perhaps_infections", ["K52.9 lies above K52.1"],
+        ),
+        (
+            "perhaps_infections", "", "eligibility.stay",
+            ["'perhaps_infections' is missing", "Add it: reasons that may be an infection or not"],
+        ),
         ("igg_low_from = 16", "igg_low_from = 21", "derived.biological", ["igg_low_from = 21", "above"]),
         ("low_below = 1.5", "", "derived.haematological.neutrophils", ["'low_below' is missing"]),
         ("[egfr]", "[egrf]", "", ["'egrf' is not known", "egfr"]),
@@ -401,7 +409,7 @@ def test_a_protocol_of_outcomes_alone(tmp_path: Path) -> None:
     assert read == ConductRule(None, None, None, None, None)
 
 
-@pytest.mark.parametrize("code", ["C7A", "C7A.00", "M1A.0510", "C00-C7B", "D86", "M35.0"])
+@pytest.mark.parametrize("code", ["C7A", "C7A.00", "M1A.0510", "C00-C7B", "D86", "M35.0", "H60.0-H60.1", "J39.0-J40"])
 def test_codes_of_icd_10_and_its_clinical_modification(tmp_path: Path, code: str) -> None:
     read = conduct(changed(PROTOCOL, 'codes = ["C00', f'codes = ["{code}"]'), tmp_path)
     assert read.eligibility is not None

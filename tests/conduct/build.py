@@ -22,6 +22,7 @@ from fhir_adapter.trial.history import (
     FocusScore,
     Order,
     Person,
+    Reason,
     Statement,
     Stay,
     Vaccination,
@@ -97,7 +98,6 @@ def span(text: str) -> tuple[date | None, date | None]:
 WORDS: Mapping[str, Truth] = {
     "positive": True, "negative": False, "indeterminate": None,
     "yes": True, "no": False, "unsure": None,
-    "infection": True, "other": False, "unstated": None,
     "live": True, "dead": False, "unknown": None,
 }  # fmt: skip
 
@@ -176,8 +176,11 @@ def _fact(kind: str, words: list[str], line: str) -> Any:
         certain = "uncertain" not in words
         return Order(CHILD, words[0], *span(words[1]), route, codes, by, words[1].endswith("?"), certain)
     if kind == "stay":
+        behind = words.index("also") if "also" in words else len(words)
+        reasons = [Reason((code,), True) for code in words[2:behind]]
+        reasons += [Reason((code,), False) for code in words[behind + 1 :]]
         by = (origin(line, "Encounter"),)
-        return Stay(CHILD, *span(words[0]), WORDS[words[1]], by, words[0].endswith("?"))
+        return Stay(CHILD, *span(words[0]), True, tuple(reasons), by, words[0].endswith("?"))
     if kind == "vaccine":
         return Vaccination(CHILD, WORDS[words[1]], moment(words[0]), (origin(line, "Immunization"),))
     if kind == "consent":

@@ -84,7 +84,7 @@ OPEN = {
     "order antibacterial 2024-03-10..2024-03-15": (" parenteral", " oral"),
     "order antiviral 2024-03-10.. oral": (" for B25.9", " for J06.9"),
     "order prednisone 2023-03-10.. oral": (" for M35.0", " for J45.9"),
-    "stay 2024-03-01..2024-03-05 unstated": ("infection", "other"),
+    "stay 2024-03-01..2024-03-05": (" for J18.9", " for S52.5"),
     "vaccine 2024-03-01 unknown": ("live", "dead"),
     "vaccine 2024 live": ("-03", "-11"),
     "lab 2024-03-20 hcv-ab indeterminate": ("positive", "negative"),
@@ -101,7 +101,7 @@ OPEN = {
     "order methotrexate .. oral": (),
 }
 """Facts with something left open, and what it may turn out to be: put behind, or instead of the last word."""
-INSTEAD = ("unstated", "unknown", "indeterminate", "unsure", "<5")
+INSTEAD = ("unknown", "indeterminate", "unsure", "<5")
 
 
 def _filled(line: str, choice: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from fhir_adapter.conduct import exclusion
 from fhir_adapter.mapping import consent, encounter, immunization
 from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.trial.history import Reason
 from fhir_adapter.trial.types import QueryKind
+from tests.conduct.build import eligibility_rule
 from tests.mapping.build import SCT, Json, coded, context, wired
 
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -71,7 +75,7 @@ def test_stays(
 
 
 @pytest.mark.parametrize(
-    ("folder", "sort", "infection", "unknown"),
+    ("folder", "sort", "admitted", "unknown"),
     [
         ("international", {"system": ACT, "code": "IMP"}, [True], []),
         ("international", {"system": ACT, "code": "ACUTE"}, [True], []),
@@ -84,11 +88,14 @@ def test_stays(
     ],
 )
 def test_only_stays_in_hospital_count(
-    folder: str, sort: Json | None, infection: list[bool | None], unknown: list[tuple[str, str]]
+    folder: str, sort: Json | None, admitted: list[bool | None], unknown: list[tuple[str, str]]
 ) -> None:
     """Where it is not known whether she was admitted, it is not known whether it was a stay."""
     mapped = read_stay(stayed(**{"class": sort}), folder)
-    assert [each.infection for each in mapped.stays] == infection
+    assert [each.admitted for each in mapped.stays] == admitted
+    rule = eligibility_rule().stay
+    assert rule
+    assert [exclusion.for_infection(each, rule) for each in mapped.stays] == admitted
     assert mapped.unknown_codes == unknown
 
 
@@ -140,7 +147,36 @@ def diagnosis(id: str, **more: object) -> Json:
 def test_whether_a_stay_was_for_an_infection(more: Json, infection: bool | None) -> None:
     """An infection beside another reason may be why she came or not; nobody guesses."""
     (found,) = read_stay(stayed(**more), Condition_p=PNEUMONIA, Condition_f=FRACTURE).stays
-    assert found.infection is infection
+    rule = eligibility_rule().stay
+    assert rule
+    assert exclusion.for_infection(found, rule) is infection
+
+
+def test_reasons_of_a_stay() -> None:
+    """What she came for leads, what else she had does not; a code that nobody knows is a reason not known."""
+    more = {
+        "reasonCode": [coded(ICD10, "S52.5"), coded(SCT, "1")],
+        "diagnosis": [diagnosis("p", rank=2), diagnosis("gone", rank=1)],
+    }
+    mapped = read_stay(stayed(**more), Condition_p=PNEUMONIA)
+    assert mapped.stays[0].reasons == (
+        Reason(("S52.5",), True),
+        Reason((), True),
+        Reason(("J15.9",), False),
+        Reason((), True),
+    )
+    assert mapped.unknown_codes == [(SCT, "1")]
+
+
+def test_another_trial_counts_other_diagnoses_as_infections() -> None:
+    shipped = eligibility_rule().stay
+    assert shipped
+    rule = replace(shipped, infections=("S52",), perhaps_infections=("J15-J18",))
+    (fracture,) = read_stay(stayed(reasonCode=[coded(ICD10, "S52.5")])).stays
+    (pneumonia,) = read_stay(stayed(reasonCode=[coded(ICD10, "J18.9")])).stays
+    (sepsis,) = read_stay(stayed(reasonCode=[coded(ICD10, "A41.9")])).stays
+    found = [exclusion.for_infection(each, rule) for each in (fracture, pneumonia, sepsis)]
+    assert found == [True, None, False]
 
 
 # --------------------------------------------------------------------------------------- Immunization
