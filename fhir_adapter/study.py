@@ -388,6 +388,11 @@ def _names(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Iterable[str
             yield f"{where}.levels", domain, ESSDAI_DOMAINS
 
 
+_CODES = (
+    "codes", "exclusions", "diagnoses", "infections", "perhaps_infections", "related", "hiv", "tuberculosis",
+)  # fmt: skip
+"""The keys of criteria under which ICD-10 codes and ranges stand."""
+
 _ORDER: Mapping[str, tuple[tuple[str, str], ...]] = {
     "calendar.course": (("least", "most"),),
     "outcomes.essdai": (("low_below", "high_from"),),
@@ -431,7 +436,7 @@ def _check_order(document: Mapping[str, Any], path: Path) -> None:
             if low in table and high in table and table[low] > table[high]:
                 _backwards(f"{low} = {table[low]}", f"{high} = {table[high]}", f"{path}: {name}")
     for name, rule in document.get("eligibility", {}).items():
-        for key in ("codes", "exclusions", "diagnoses", "infections", "related", "hiv", "tuberculosis"):
+        for key in _CODES:
             for span in rule.get(key, ()) if isinstance(rule, Mapping) else ():
                 first, _, last = span.partition("-")
                 if last and last < first:

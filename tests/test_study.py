@@ -409,7 +409,9 @@ def test_a_protocol_of_outcomes_alone(tmp_path: Path) -> None:
     assert read == ConductRule(None, None, None, None, None)
 
 
-@pytest.mark.parametrize("code", ["C7A", "C7A.00", "M1A.0510", "C00-C7B", "D86", "M35.0", "H60.0-H60.1", "J39.0-J40"])
+@pytest.mark.parametrize(
+    "code", ["C7A", "C7A.00", "M1A.0510", "C00-C7B", "D86", "M35.0", "H60.0-H60.1", "J39.0-J40"]
+)
 def test_codes_of_icd_10_and_its_clinical_modification(tmp_path: Path, code: str) -> None:
     read = conduct(changed(PROTOCOL, 'codes = ["C00', f'codes = ["{code}"]'), tmp_path)
     assert read.eligibility is not None

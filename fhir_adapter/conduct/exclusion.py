@@ -51,13 +51,14 @@ from fhir_adapter.conduct.rules import (
     KidneyRule,
     MonthsRule,
     StatementRule,
+    StayRule,
     SteroidRule,
     SuppressionRule,
 )
 from fhir_adapter.scores.branches import value_of
 from fhir_adapter.scores.response import months_before
 from fhir_adapter.trial.drugs import Group, of_group
-from fhir_adapter.trial.history import Diagnosis, Order
+from fhir_adapter.trial.history import Diagnosis, Order, Stay
 from fhir_adapter.trial.items import ITEMS
 from fhir_adapter.trial.types import Measurement
 from fhir_adapter.trial.values import Interval, Truth, all_of, any_of, negation
@@ -318,13 +319,27 @@ def _diagnosed(record: Record, codes: Sequence[str], end: date) -> list[tuple[Di
 # --------------------------------------------------------------------------------------------- events
 
 
-def stay(record: Record, rule: DaysRule, days: Days) -> Answer:
+def stay(record: Record, rule: StayRule, days: Days) -> Answer:
     """E5b: a stay for an infection that touches the days up to day 0; discharge inside counts."""
     start = days.zero - timedelta(days=rule.days)
     judged: list[Judged] = [
-        (each, all_of((overlaps(each, start, days.zero), each.infection))) for each in record.stays
+        (each, all_of((overlaps(each, start, days.zero), for_infection(each, rule)))) for each in record.stays
     ]
     return _events(rule.code, judged, record, ("Encounter",), "Whether the stay was for an infection")
+
+
+def for_infection(stay: Stay, rule: StayRule) -> Truth:
+    """Yes where a leading reason is an infection; open where only another one is, or one is not known."""
+    leading = [_infection(each.codes, rule) for each in stay.reasons if each.leads]
+    lesser = [_infection(each.codes, rule) for each in stay.reasons if not each.leads]
+    infection: Truth = True if True in leading else False if {*leading, *lesser} == {False} else None
+    return all_of((stay.admitted, infection))
+
+
+def _infection(codes: tuple[str, ...], rule: StayRule) -> Truth:
+    if has_code(codes, rule.infections):
+        return True
+    return None if not codes or has_code(codes, rule.perhaps_infections) else False
 
 
 def anti_infective(record: Record, rule: DaysRule, days: Days) -> Answer:

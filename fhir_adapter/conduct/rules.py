@@ -1,7 +1,7 @@
 """What a protocol file says of conduct, as types: thresholds, windows, code lists, readings; no defaults.
 
 Each rule opens with the criterion's code and the sentence of the record. A rule that a trial does not
-have is None. Code lists are ICD-10 prefixes or ranges of categories (``C00-C97``).
+have is None. Code lists are ICD-10 prefixes or ranges of them (``C00-C97``, ``H60.0-H60.1``).
 """
 
 from __future__ import annotations
@@ -151,6 +151,20 @@ class SuppressionRule:
 
 
 @dataclass(frozen=True, slots=True)
+class StayRule:
+    """A stay for one of these infections within so many days of day 0, both ends included.
+
+    ``perhaps_infections`` are reasons that may be an infection or not.
+    """
+
+    code: str
+    sentence: str
+    days: int
+    infections: tuple[str, ...]
+    perhaps_infections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DaysRule:
     """An event within so many days of day 0, both ends included."""
 
@@ -225,7 +239,7 @@ class EligibilityRule:
     kidney: KidneyRule | None
     infection: InfectionRule | None
     suppression: SuppressionRule | None
-    stay: DaysRule | None
+    stay: StayRule | None
     anti_infective: DaysRule | None
     vaccine: MonthsRule | None
     infection_risk: StatementRule | None

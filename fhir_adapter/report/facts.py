@@ -116,8 +116,7 @@ def _history(piece: History) -> tuple[str, str, str, str]:
             sure = "" if piece.certain else ", not known whether it was given"
             return "order", _drug(piece.drug), span, way[piece.parenteral] + why + sure
         case Stay():
-            why = _truth(piece.infection, "for an infection", "not for an infection", "reason not known")
-            return "stay", "Stay in hospital", _span(piece.first, piece.last, over=piece.over), why
+            return "stay", "Stay in hospital", _span(piece.first, piece.last, over=piece.over), _why(piece)
         case Vaccination():
             live = _truth(piece.live, "live vaccine", "not a live vaccine", "vaccine not known")
             return "vaccination", "Vaccination", _day(piece.at), live
@@ -130,6 +129,20 @@ def _history(piece: History) -> tuple[str, str, str, str]:
             return piece.code, STATEMENTS[piece.code][0], _day(piece.at), answer
         case _:
             return "focus-score", "Biopsy, focus score", _day(piece.at), show.interval(piece.value)
+
+
+def _why(stay: Stay) -> str:
+    """What a stay was for, by its codes."""
+    leading = [" ".join(each.codes) for each in stay.reasons if each.leads]
+    named = [each for each in leading if each]
+    unknown = ["a reason that is not known"] if "" in leading else []
+    said = [f"for {' and '.join((*named, *unknown))}" if named else "reason not known"]
+    besides = " ".join(code for each in stay.reasons if not each.leads for code in each.codes)
+    if besides:
+        said.append(f"also {besides}")
+    if stay.admitted is None:
+        said.append("not known whether admitted")
+    return ", ".join(said)
 
 
 def _truth(answer: Truth, yes: str, no: str, open_: str) -> str:

@@ -57,13 +57,24 @@ class Order(Struct, frozen=True, gc=False):
     certain: bool = True
 
 
+class Reason(Struct, frozen=True, gc=False):
+    """One reason of a stay by its ICD-10 codes, none where they are not known.
+
+    What the stay was for ``leads``; what the patient had besides does not.
+    """
+
+    codes: tuple[str, ...]
+    leads: bool
+
+
 class Stay(Struct, frozen=True, gc=False):
-    """A stay in hospital; ``infection`` says whether it was for the treatment of one (None: not stated)."""
+    """A stay in hospital, and why; ``admitted`` is None where it may have been a visit only."""
 
     subject: str
     first: date | None
     last: date | None
-    infection: Truth
+    admitted: Truth
+    reasons: tuple[Reason, ...]
     origins: tuple[Origin, ...]
     over: bool = False
 
