@@ -132,6 +132,8 @@ def record(
             person |= {"born": (at.first, at.last), "line": line}
         elif kind in ("male", "female"):
             person["sex"] = kind
+        elif kind == "error":
+            found.setdefault(kind, []).append(_fact(words[0], words[1:], line))
         else:
             found.setdefault(kind, []).append(_fact(kind, words, line))
     who = (
@@ -152,6 +154,7 @@ def record(
         tuple(found.get("says", ())),
         tuple(found.get("focus", ())),
         frozenset(pulled),
+        tuple(found.get("error", ())),
     )
 
 

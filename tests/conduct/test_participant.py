@@ -166,3 +166,27 @@ def test_what_comes_after_a_withdrawal_is_not_used() -> None:
     assert (
         words.deviation(told.dosing.deviations[0]) == "rituximab 2 on 2024-04-08: 3 days after the withdrawal"
     )
+
+
+def test_what_was_entered_in_error_is_named_and_changes_nothing() -> None:
+    """§13, §8 E7: a malignancy that was entered in error is as if it never was, and somebody looks at it."""
+    line = "error diagnosis C50.9 since 2020-01-01"
+    told, outcomes = found(record([line]))
+    assert outcomes == found(record([]))[1]
+    (query,) = [each for each in queries(told) if each.kind == "entered-in-error"]
+    assert (query.item, query.values) == ("E7", ("satisfied", "violated if it counted"))
+    assert [each.id for each in query.origins] == [line]
+    for part in ("entered in error", "does not count", "correct its status"):
+        assert part in query.text
+
+
+def test_of_several_in_error_each_that_would_decide_is_named() -> None:
+    lines = [
+        "error diagnosis C50.9 since 2020-01-01",
+        "error diagnosis C81.0 since 2020-01-01 unconfirmed",
+        "error diagnosis J45.9 since 2020-01-01",
+    ]
+    asked = [each for each in queries(found(record(lines))[0]) if each.kind == "entered-in-error"]
+    (malignancy,) = [each for each in asked if each.item == "E7"]
+    assert malignancy.values == ("satisfied", "undetermined if it counted", "violated if it counted")
+    assert {each.id for each in malignancy.origins} == set(lines[:2])

@@ -8,6 +8,7 @@ import pytest
 
 from fhir_adapter.mapping import condition
 from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.trial.history import Diagnosis
 from fhir_adapter.trial.types import QueryKind
 from tests.mapping.build import SCT, Json, coded, context, wired
 
@@ -61,6 +62,21 @@ def test_what_is_not_confirmed_is_named(
     ]
     assert asked(mapped) == query
     assert not any("Zhang" in each.text for each in mapped.queries)
+
+
+def test_what_was_entered_in_error_is_kept_apart() -> None:
+    """§13: it never was; what it said is kept, for a person to look at."""
+    mapped = read(diagnosed(verificationStatus=coded(VERIFIED, "entered-in-error")))
+    assert (mapped.diagnoses, mapped.queries) == ([], [])
+    (struck,) = mapped.struck
+    assert isinstance(struck, Diagnosis)
+    assert (struck.codes, struck.confirmed) == (("D80.1",), True)
+    assert [each.type for each in struck.origins] == ["Condition"]
+
+
+def test_a_code_that_nobody_knows_is_no_finding_where_it_was_entered_in_error() -> None:
+    resource = diagnosed(coded(LOCAL, "ZD9999"), verificationStatus=coded(VERIFIED, "entered-in-error"))
+    assert read(resource, "example-cn") == Mapped()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from fhir_adapter.conduct import exclusion
 from fhir_adapter.mapping import consent, encounter, immunization
 from fhir_adapter.mapping.context import Mapped
-from fhir_adapter.trial.history import Reason
+from fhir_adapter.trial.history import History, Reason
 from fhir_adapter.trial.types import QueryKind
 from tests.conduct.build import eligibility_rule
 from tests.mapping.build import SCT, Json, coded, context, wired
@@ -379,3 +379,32 @@ def test_what_a_form_is_about_says_the_table(
     mapped = read_consent(agreed(**more), folder)
     assert [each.drugs for each in mapped.agreements] == found
     assert mapped.unknown_codes == unknown
+
+
+# ----------------------------------------------------------------------------------- entered in error
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "kept"),
+    [
+        (read_stay(stayed()).stays, read_stay(stayed(status="entered-in-error")), 1),
+        (read_vaccine(vaccinated()).vaccinations, read_vaccine(vaccinated(status="entered-in-error")), 1),
+        (read_consent(agreed()).agreements, read_consent(agreed(status="entered-in-error")), 1),
+    ],
+)
+def test_what_was_entered_in_error_is_kept_apart(right: list[History], wrong: Mapped, kept: int) -> None:
+    """§13: it never was, and asks nothing; what it said is kept, for a person to look at."""
+    assert len(right) == kept
+    assert [replace(each, origins=()) for each in wrong.struck] == [
+        replace(each, origins=()) for each in right
+    ]
+    assert (wrong.stays, wrong.vaccinations, wrong.agreements, wrong.queries) == ([], [], [], [])
+
+
+def test_what_was_entered_in_error_asks_nothing() -> None:
+    """Without a day, of a vaccine that nobody knows: no question, no unknown code."""
+    resource = vaccinated(
+        status="entered-in-error", occurrenceDateTime=None, vaccineCode=coded(CVX, "9999")
+    )
+    mapped = read_vaccine(resource)
+    assert (mapped.queries, mapped.unknown_codes, len(mapped.struck)) == ([], [], 1)

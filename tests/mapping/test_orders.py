@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -9,6 +11,7 @@ import pytest
 
 from fhir_adapter.mapping import medication_administration, medication_request, medication_statement
 from fhir_adapter.mapping.context import Mapped
+from fhir_adapter.trial.history import Order
 from fhir_adapter.trial.types import QueryKind
 from tests.mapping.build import SCT, Json, coded, context, wired
 
@@ -363,3 +366,26 @@ def test_an_amount_without_a_unit_is_asked_about() -> None:
     mapped = medication_administration.read(wired(resource), {}, context("international", resource))
     assert [(dose.amount, dose.unit) for dose in mapped.doses] == [(Fraction(500), "")]
     assert asked(mapped) == [("rituximab", QueryKind.NO_UNIT)]
+
+
+@pytest.mark.parametrize("made", [requested, stated])
+def test_an_order_that_was_entered_in_error_is_kept_apart(made: Callable[..., Json]) -> None:
+    """§13: it never was; what it said is kept, for a person to look at."""
+    (right,) = read(made(status="completed")).orders
+    wrong = read(made(status="entered-in-error"))
+    assert [replace(each, origins=right.origins) for each in wrong.struck] == [right]
+    assert (wrong.orders, wrong.queries, wrong.unread) == ([], [], [])
+
+
+def test_an_administration_that_was_entered_in_error_is_kept_apart() -> None:
+    resource = {
+        "resourceType": "MedicationAdministration",
+        "id": "a1",
+        "status": "entered-in-error",
+        "medicationCodeableConcept": coded(ATC, "J01DD04"),
+        "effectiveDateTime": "2024-03-20",
+    }
+    mapped = medication_administration.read(wired(resource), {}, context("international", resource))
+    (struck,) = mapped.struck
+    assert isinstance(struck, Order)
+    assert (struck.drug, struck.first, mapped.orders) == ("antibacterial", date(2024, 3, 20), [])
