@@ -7,7 +7,7 @@ from itertools import groupby
 
 from fhir_adapter.conduct import words
 from fhir_adapter.conduct.dosing import Deviation, DeviationKind
-from fhir_adapter.conduct.participant import Conduct
+from fhir_adapter.conduct.participant import Conduct, Struck
 from fhir_adapter.trial.items import ITEMS
 from fhir_adapter.trial.types import Query, QueryKind, gathered
 
@@ -31,6 +31,15 @@ def queries(conduct: Conduct) -> Iterator[Query]:
             yield Query(
                 conduct.subject, "", answer.criterion, QueryKind.CONTRADICTION, text, (), answer.origins
             )
+    for criterion, errors in _by_criterion(conduct):
+        text = (
+            "A record that would decide this was entered in error, and does not count. If it is right after "
+            "all, correct its status."
+        )
+        others = sorted({f"{each.otherwise.verdict.value} if it counted" for each in errors})
+        values = (errors[0].answer.verdict.value, *others)
+        origins = gathered(each.fact for each in errors)
+        yield Query(conduct.subject, "", criterion, QueryKind.ENTERED_IN_ERROR, text, values, origins)
     for visit, disagreements in conduct.disagreements.items():
         for each in disagreements:
             item = f"essdai-{each.domain}"
@@ -45,6 +54,13 @@ def queries(conduct: Conduct) -> Iterator[Query]:
                 (f"rated {each.rated}", f"proposed {proposed}"),
                 tuple(sorted({*each.origins, *gathered(each.proposal.evidence)})),
             )
+
+
+def _by_criterion(conduct: Conduct) -> Iterator[tuple[str, list[Struck]]]:
+    """What was entered in error, by the criterion that it would decide."""
+    found = sorted(conduct.struck, key=lambda each: each.answer.criterion)
+    for criterion, group in groupby(found, key=lambda each: each.answer.criterion):
+        yield criterion, list(group)
 
 
 def _by_drug(conduct: Conduct) -> Iterator[tuple[str, list[Deviation]]]:

@@ -14,6 +14,7 @@ from fhir_adapter.trial.history import (
     Agreement,
     Diagnosis,
     FocusScore,
+    History,
     Order,
     Person,
     Statement,
@@ -33,7 +34,8 @@ class Record(Struct, frozen=True, gc=False):
     """Everything known of one participant.
 
     ``measurements`` are settled (``trial.windows.settled``), ``doses`` one a day. ``pulled`` are the
-    resource types that were asked for and received for this participant, even if nothing came.
+    resource types that were asked for and received for this participant, even if nothing came. ``struck``
+    is what records that were entered in error said; it never counts.
     """
 
     subject: Subject
@@ -48,10 +50,27 @@ class Record(Struct, frozen=True, gc=False):
     statements: tuple[Statement, ...]
     focus_scores: tuple[FocusScore, ...]
     pulled: frozenset[str]
+    struck: tuple[History, ...] = ()
 
     def has(self, *types: str) -> bool:
         """Whether one of the resource types was pulled."""
         return not self.pulled.isdisjoint(types)
+
+    def counting(self, fact: History) -> Record:
+        """The record in which a fact counts that does not."""
+        match fact:
+            case Diagnosis():
+                return replace(self, diagnoses=(*self.diagnoses, fact))
+            case Order():
+                return replace(self, orders=(*self.orders, fact))
+            case Stay():
+                return replace(self, stays=(*self.stays, fact))
+            case Vaccination():
+                return replace(self, vaccinations=(*self.vaccinations, fact))
+            case Agreement():
+                return replace(self, agreements=(*self.agreements, fact))
+            case _:
+                return self
 
     def known_on(self, day: date) -> Record:
         """What was measured and given up to and including a day; itself where nothing came later."""

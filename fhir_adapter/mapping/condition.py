@@ -1,7 +1,8 @@
 """Condition → diagnoses, by ICD-10.
 
-What is refuted does not count, what is not yet confirmed stays open, and both are asked about;
-entered-in-error never was. Without a verificationStatus the record is taken at its word (dossier §8 E6, E7).
+What is refuted does not count, what is not yet confirmed stays open, and both are asked about; what was
+entered in error never was, and is kept apart. Without a verificationStatus the record is taken at its word
+(dossier §8 E6, E7).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from fhir_adapter.mapping import when
-from fhir_adapter.mapping.context import Context, Mapped, dated, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, dated, query, said_status, struck
 from fhir_adapter.mapping.hospital import UnknownCode, concept_of, listed
 from fhir_adapter.mapping.span import moment
 from fhir_adapter.trial.history import Diagnosis
@@ -28,7 +29,7 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     mapped = Mapped()
     status = _status(resource, "verificationStatus")
     if status == "entered-in-error":
-        return mapped
+        return struck(read({**resource, "verificationStatus": None}, context))
     try:
         codes = context.hospital.diagnoses(concept_of(resource, "code"))
     except UnknownCode as unknown:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from fhir_adapter.mapping.context import Context, Mapped, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, query, said_status, struck
 from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, concept_of, listed
 from fhir_adapter.mapping.medication import drug
 from fhir_adapter.mapping.span import day
@@ -19,8 +19,8 @@ from fhir_adapter.trial.history import Agreement
 from fhir_adapter.trial.items import NOT_USED
 from fhir_adapter.trial.types import QueryKind
 
-_NEVER_WERE = ("draft", "proposed", "entered-in-error")
-STATUSES = ("active", "rejected", "inactive", *_NEVER_WERE)
+_NEVER_WERE = ("draft", "proposed")
+STATUSES = ("active", "rejected", "inactive", *_NEVER_WERE, "entered-in-error")
 """Consent.status of R4."""
 
 
@@ -28,6 +28,8 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     """The agreements that one Consent states; several where its provision makes exceptions."""
     mapped = Mapped()
     status = resource.get("status")
+    if status == "entered-in-error":
+        return struck(read({**resource, "status": "active"}, context))
     if status in _NEVER_WERE:
         return mapped
     provision = concept_of(resource, "provision")

@@ -15,6 +15,7 @@ from fhir_adapter.mapping.statement import ASKED
 from fhir_adapter.trial.history import (
     Agreement,
     Diagnosis,
+    History,
     Order,
     Person,
     Statement,
@@ -46,7 +47,8 @@ class Context(Struct, frozen=True, gc=False):
 class Mapped:
     """What came of one or many resources: facts by their kind, questions, and codes nobody knows.
 
-    ``unread`` are the types of records of which it is not known what they are about.
+    ``unread`` are the types of records of which it is not known what they are about; ``struck`` is what
+    records that were entered in error said.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Mapped:
     queries: list[Query] = field(default_factory=list)
     unknown_codes: list[Code] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    struck: list[History] = field(default_factory=list)
 
     @property
     def facts(self) -> int:
@@ -77,6 +80,14 @@ class Mapped:
             found = getattr(other, name)
             if found:
                 getattr(self, name).extend(found)
+
+
+def struck(said: Mapped) -> Mapped:
+    """What came of a record that was entered in error: what it ``said`` is kept apart, and asks nothing."""
+    groups: tuple[Iterable[History], ...] = (
+        said.diagnoses, said.orders, said.stays, said.vaccinations, said.agreements,
+    )  # fmt: skip
+    return Mapped(struck=[fact for group in groups for fact in group])
 
 
 _KINDS = tuple(each.name for each in fields(Mapped))

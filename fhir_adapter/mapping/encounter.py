@@ -10,7 +10,7 @@ from typing import Any
 
 from fhir_adapter.mapping import reference
 from fhir_adapter.mapping.condition import confirmed
-from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status, struck
 from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, concept_of, listed
 from fhir_adapter.mapping.span import Span, day, span
 from fhir_adapter.trial.history import Reason, Stay
@@ -18,8 +18,8 @@ from fhir_adapter.trial.types import QueryKind
 from fhir_adapter.trial.values import Truth
 
 _OVER = {"arrived": False, "triaged": False, "in-progress": False, "onleave": False, "finished": True}
-_NEVER_WERE = ("planned", "cancelled", "entered-in-error")
-STATUSES = (*_OVER, *_NEVER_WERE, "unknown")
+_NEVER_WERE = ("planned", "cancelled")
+STATUSES = (*_OVER, *_NEVER_WERE, "entered-in-error", "unknown")
 """Encounter.status of R4."""
 _LESSER = ("CM", "billing", "post-op")
 """Roles of a diagnosis that is not, by itself, what a stay was for."""
@@ -29,6 +29,8 @@ def read(resource: Mapping[str, Any], conditions: Named, context: Context) -> Ma
     """The stay of one Encounter, if the patient was, or may have been, admitted."""
     mapped = Mapped()
     status = resource.get("status")
+    if status == "entered-in-error":
+        return struck(read({**resource, "status": "finished"}, conditions, context))
     if status in _NEVER_WERE:
         return mapped
     admitted = _admitted(resource, context, mapped)

@@ -1,7 +1,7 @@
 """Immunization → vaccinations, and whether the vaccine was live (dossier §8 E5d).
 
-Not-done and entered-in-error never were. One without a readable day may have been at any time up to the day
-on which it was recorded.
+Not-done and entered-in-error never were; what the latter said is kept apart. One without a readable day may
+have been at any time up to the day on which it was recorded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from fhir_adapter.mapping.context import Context, Mapped, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, query, said_status, struck
 from fhir_adapter.mapping.hospital import AmbiguousCode, UnknownCode, concept_of
 from fhir_adapter.mapping.span import moment
 from fhir_adapter.trial.history import Vaccination
@@ -26,7 +26,9 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     """The vaccination of one Immunization."""
     mapped = Mapped()
     status = resource.get("status")
-    if status in ("not-done", "entered-in-error"):
+    if status == "entered-in-error":
+        return struck(read({**resource, "status": "completed"}, context))
+    if status == "not-done":
         return mapped
     live: Truth = None
     try:

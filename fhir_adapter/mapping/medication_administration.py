@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from fhir_adapter.mapping import when
-from fhir_adapter.mapping.context import Context, Mapped, Named, dated, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, Named, dated, query, said_status, struck
 from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Span
@@ -37,7 +37,7 @@ def read(resource: Mapping[str, Any], medications: Named, context: Context) -> M
     mapped = Mapped()
     status = resource.get("status")
     if status == "entered-in-error":
-        return mapped
+        return struck(read({**resource, "status": "completed"}, medications, context))
     drug = named(resource, medications, context, mapped)
     ordered = drug not in context.dosed
     if drug is None or (ordered and drug not in ORDERED):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status, struck
 from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Day, Span, day, span
@@ -20,9 +20,9 @@ from fhir_adapter.trial.drugs import ORDERED
 from fhir_adapter.trial.types import QueryKind
 
 _OVER = {"active": False, "completed": True, "stopped": True}
-_NEVER_WERE = ("cancelled", "draft", "entered-in-error")
+_NEVER_WERE = ("cancelled", "draft")
 _PROPOSED = ("proposal", "plan", "option")
-STATUSES = (*_OVER, *_NEVER_WERE, "on-hold", "unknown")
+STATUSES = (*_OVER, *_NEVER_WERE, "entered-in-error", "on-hold", "unknown")
 """MedicationRequest.status of R4."""
 _DAYS = {"d": 1, "wk": 7}
 
@@ -31,6 +31,8 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     """The order of one request, if its drug is one that criteria look at."""
     mapped = Mapped()
     status = resource.get("status")
+    if status == "entered-in-error":
+        return struck(read({**resource, "status": "completed"}, medications, conditions, context))
     if status in _NEVER_WERE or resource.get("intent") in _PROPOSED or resource.get("doNotPerform") is True:
         return mapped
     drug = named(resource, medications, context, mapped)

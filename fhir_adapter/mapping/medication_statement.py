@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir_adapter.mapping import when
-from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status
+from fhir_adapter.mapping.context import Context, Mapped, Named, query, said_status, struck
 from fhir_adapter.mapping.hospital import listed
 from fhir_adapter.mapping.medication import named, order
 from fhir_adapter.mapping.span import Span, day, span
@@ -18,8 +18,8 @@ from fhir_adapter.trial.drugs import ORDERED
 from fhir_adapter.trial.types import QueryKind
 
 _OVER = {"active": False, "completed": True, "stopped": True}
-_NEVER_WERE = ("not-taken", "intended", "entered-in-error")
-STATUSES = (*_OVER, *_NEVER_WERE, "on-hold", "unknown")
+_NEVER_WERE = ("not-taken", "intended")
+STATUSES = (*_OVER, *_NEVER_WERE, "entered-in-error", "on-hold", "unknown")
 """MedicationStatement.status of R4."""
 
 
@@ -27,6 +27,8 @@ def read(resource: Mapping[str, Any], medications: Named, conditions: Named, con
     """The order that a statement stands for, if its drug is one that criteria look at."""
     mapped = Mapped()
     status = resource.get("status")
+    if status == "entered-in-error":
+        return struck(read({**resource, "status": "completed"}, medications, conditions, context))
     if status in _NEVER_WERE:
         return mapped
     drug = named(resource, medications, context, mapped)

@@ -13,7 +13,7 @@ from fhir_adapter.mapping.context import Mapped
 from fhir_adapter.mapping.hospital import STUDY_TREATMENT
 from fhir_adapter.pipeline.pull import NOT_RECEIVED, history_of
 from fhir_adapter.study import Study
-from fhir_adapter.trial.history import Agreement, FocusScore, Person
+from fhir_adapter.trial.history import Agreement, FocusScore, History, Person
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.types import Dose, Measurement, Query, QueryKind, Subject
 from fhir_adapter.workspace import Workspace
@@ -86,7 +86,14 @@ def record(
             if each.usable and each.value is not None
         ),
         pulled - unread,
+        tuple(_struck(study, found.struck)),
     )
+
+
+def _struck(study: Study, found: list[History]) -> Iterator[History]:
+    """What was entered in error; consents with the drugs that they would be to."""
+    for each in found:
+        yield from _agreements(study, [each]) if isinstance(each, Agreement) else (each,)
 
 
 _OF_DRUGS = {"MedicationAdministration", *ORDERS}

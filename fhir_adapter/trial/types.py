@@ -239,6 +239,7 @@ class QueryKind(StrEnum):
     UNCLEAR_STATUS = "unclear-status"
     CONSENTS_DISAGREE = "consents-disagree"
     CONTRADICTION = "contradiction"
+    ENTERED_IN_ERROR = "entered-in-error"
     DOSING_DEVIATION = "dosing-deviation"
     UNUSUAL_DOSE = "unusual-dose"
     RATING_DISAGREES = "rating-disagrees"

@@ -94,3 +94,34 @@ def test_a_diagnosis_closes_the_door(study: Path) -> None:
         f"Condition/{condition['id']}/_history/2" in each["what"]["identifier"]["value"]
         for each in proof["entity"]
     )
+
+
+def test_a_malignancy_entered_in_error_changes_nothing_and_is_asked_about(study: Path) -> None:
+    """§13: it is as if it never was; that it would close the door, a person must know."""
+    before = written(study, "eligibility", "study")
+    condition = {
+        "resourceType": "Condition",
+        "id": "slip",
+        "meta": {"versionId": "1"},
+        "verificationStatus": {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+                    "code": "entered-in-error",
+                }
+            ]
+        },
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C85.9"}]},
+        "subject": {"reference": "Patient/pat-jss-01"},
+        "onsetDateTime": "2020-02-03",
+    }
+    with (study / "hospital" / "Condition.ndjson").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(condition) + "\n")
+    assert run(study)[("E7", "entered-in-error")] == ("satisfied", "violated if it counted")
+    assert written(study, "eligibility", "study") == before
+    (asked,) = [
+        each
+        for each in json.loads(command("queries", study, "--json").stdout)
+        if each["kind"] == "entered-in-error"
+    ]
+    assert "Condition/slip" in json.dumps(asked)

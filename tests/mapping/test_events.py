@@ -403,8 +403,6 @@ def test_what_was_entered_in_error_is_kept_apart(right: list[History], wrong: Ma
 
 def test_what_was_entered_in_error_asks_nothing() -> None:
     """Without a day, of a vaccine that nobody knows: no question, no unknown code."""
-    resource = vaccinated(
-        status="entered-in-error", occurrenceDateTime=None, vaccineCode=coded(CVX, "9999")
-    )
+    resource = vaccinated(status="entered-in-error", occurrenceDateTime=None, vaccineCode=coded(CVX, "9999"))
     mapped = read_vaccine(resource)
     assert (mapped.queries, mapped.unknown_codes, len(mapped.struck)) == ([], [], 1)
