@@ -160,6 +160,16 @@ def test_doctor_names_each_source_once(study: Path, monkeypatch: pytest.MonkeyPa
     assert re.match(r"hospital: well: \d+ resources, 0 that cannot be read\n", result.stdout)
 
 
+def test_doctor_says_where_the_study_is_not_called_as_the_protocol_is(study: Path) -> None:
+    path = study / "study.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("https://clinicaltrials.gov|NCT06410833", "urn:pumch|K3926"), "utf-8")
+    result = command("doctor", study)
+    assert result.exit_code == 0
+    told = "study: well: it is called urn:pumch|K3926; its protocol is of https://clinicaltrials.gov|NCT06410833"
+    assert result.stdout.splitlines()[0] == told
+
+
 def test_doctor_where_a_folder_is_not_there(study: Path) -> None:
     (study / "ratings").rename(study / "elsewhere")
     result = command("doctor", study)
