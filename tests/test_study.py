@@ -132,14 +132,6 @@ def test_the_digest_changes_with_the_file(tmp_path: Path) -> None:
         ("timezone", 'timezone = "../zone"', "study.timezone", ["is no time zone", "Asia/Shanghai"]),
         ("timezone", "timezone = 8", "study.timezone", ["of the type string"]),
         ("identifier =", 'identifier = "NCT06410833"', "study.identifier", ["NCT06410833"]),
-        (
-            "identifier =", 'identifier = "https://clinicaltrials.gov|NCT06410838"', "study.identifier",
-            ["NCT06410838", "NCT06410833", "`protocol`", "`id`"],
-        ),
-        (
-            "identifier =", 'identifier = "http://www.ClinicalTrials.gov/|nct06410833"', "study.identifier",
-            ["nct06410833", "NCT06410833"],
-        ),
         ("protocol", 'protocol = "nct0"', "", ["no protocol 'nct0'", "nct06410833"]),
         ("source =", 'source = "lab"', "participants.source", ["no source 'lab'", "hospital, ratings"]),
         ("source =", "", "participants", ["'source' or 'file'"]),
@@ -164,16 +156,6 @@ def test_study_files_that_cannot_be_meant(
         assert part in str(fault.value)
     if key:
         assert fault.value.where == f"{tmp_path / 'study.toml'}: {key}"
-
-
-@pytest.mark.parametrize(
-    "identifier",
-    ["https://clinicaltrials.gov|NCT06410833", "http://clinicaltrials.gov/|NCT06410833", "urn:pumch|K3926"],
-)
-def test_a_study_may_be_called_by_a_name_of_the_hospital(tmp_path: Path, identifier: str) -> None:
-    """What it has under the protocol's own registry must be the protocol's; under another one it may differ."""
-    read = study(changed(STUDY, "identifier =", f'identifier = "{identifier}"'), tmp_path)
-    assert "|".join(read.identifier) == identifier
 
 
 def test_no_message_repeats_a_secret(tmp_path: Path) -> None:

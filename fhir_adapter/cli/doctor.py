@@ -34,7 +34,7 @@ def command(study: Path, probe: bool, as_json: bool) -> int:
       fhir-adapter doctor trial --probe
     """
     from fhir_adapter.cli.errors import CANNOT, DONE, FINDINGS
-    from fhir_adapter.pipeline.doctor import examine
+    from fhir_adapter.pipeline.doctor import STUDY, examine
     from fhir_adapter.report import render
     from fhir_adapter.report.table import as_json as json_of
 
@@ -46,7 +46,8 @@ def command(study: Path, probe: bool, as_json: bool) -> int:
         for check in checks:
             sign = "well" if check.well else "NOT WELL"
             render.text(f"{check.place}: {sign}: {check.what} {check.remedy}".rstrip())
-    if {check.place for check in checks} > {check.place for check in checks if check.well}:
+    well = {check.place for check in checks if check.well}
+    if {check.place for check in checks} - well - {STUDY}:
         return CANNOT
     return DONE if all(check.well for check in checks) else FINDINGS
 

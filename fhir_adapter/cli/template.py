@@ -22,7 +22,8 @@ _TEMPLATE = """\
 # The study file of fhir-adapter. Paths are taken from this file's folder. No secret ever stands here.
 
 [study]
-# The study's identifier as system|value: it finds the ResearchStudy, and every outcome carries it.
+# The study's identifier as system|value: it finds the ResearchStudy, and every outcome carries it. It may be
+# the hospital's own; one of the protocol's registry must be that of the protocol.
 identifier = {identifier}
 # The rules: one that ships (nct06410833), or the path of a protocol file. To change a threshold or a window,
 # edit a copy: `fhir-adapter init --protocol FILE` makes one.

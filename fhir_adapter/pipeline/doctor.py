@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,9 @@ from fhir_adapter.pipeline.pull import CLINICAL, history_of
 from fhir_adapter.pipeline.target import Rung, Target
 from fhir_adapter.study import Place, Study
 from fhir_adapter.workspace import Workspace
+
+STUDY = "study"
+"""Stands in the place of a source or the target where the study file itself is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,28 @@ def examine(study: Study, *, probe: bool = False) -> list[Check]:
     """
     mappings(study)
     checks = [check for spec in study.sources for check in _source(spec.place, spec.name, history_of(study))]
-    return [*checks, *_target(study, probe=probe)]
+    return [*_identity(study), *checks, *_target(study, probe=probe)]
+
+
+def _identity(study: Study) -> Iterator[Check]:
+    """A name of the hospital's own is worth a look; one of the registry must be that of the protocol.
+
+    Else outcomes by the rules of one trial are written under the name of another.
+    """
+    (system, value), rules = study.identifier, study.protocol
+    if value == rules.id:
+        return
+    what = f"it is called {system}|{value}, and its protocol is of {rules.registry}|{rules.id}."
+    if _registry(system) != _registry(rules.registry):
+        yield Check(STUDY, what)
+        return
+    remedy = "Correct the identifier or the protocol in the study file; in a protocol of your own, its id."
+    yield Check(STUDY, what, well=False, remedy=remedy)
+
+
+def _registry(url: str) -> str:
+    """A registry's address as it is compared: with or without https, www and a slash at the end."""
+    return re.sub(r"^https?://(www\.)?", "", url.casefold()).rstrip("/")
 
 
 def _source(place: Place, name: str, history: tuple[str, ...]) -> Iterator[Check]:

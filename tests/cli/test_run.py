@@ -160,14 +160,35 @@ def test_doctor_names_each_source_once(study: Path, monkeypatch: pytest.MonkeyPa
     assert re.match(r"hospital: well: \d+ resources, 0 that cannot be read\n", result.stdout)
 
 
-def test_doctor_says_where_the_study_is_not_called_as_the_protocol_is(study: Path) -> None:
+REGISTERED = "https://clinicaltrials.gov|NCT06410833"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "code", "told"),
+    [
+        (REGISTERED, 0, None),
+        ("http://www.ClinicalTrials.gov/|NCT06410833", 0, None),
+        ("urn:pumch|K3926", 0, "well: it is called urn:pumch|K3926, and its protocol is of"),
+        ("https://clinicaltrials.gov|NCT06410838", 1, "NOT WELL: it is called"),
+        ("http://clinicaltrials.gov/|nct06410833", 1, "NOT WELL: it is called"),
+    ],
+)
+def test_doctor_holds_the_study_against_its_protocol(
+    study: Path, identifier: str, code: int, told: str | None
+) -> None:
+    """Under the protocol's own registry it must be the protocol's trial; a hospital may have its own name."""
     path = study / "study.toml"
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("https://clinicaltrials.gov|NCT06410833", "urn:pumch|K3926"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace(REGISTERED, identifier), "utf-8")
     result = command("doctor", study)
-    assert result.exit_code == 0
-    told = "study: well: it is called urn:pumch|K3926; its protocol is of https://clinicaltrials.gov|NCT06410833"
-    assert result.stdout.splitlines()[0] == told
+    assert result.exit_code == code
+    said = [line for line in result.stdout.splitlines() if line.startswith("study: ")]
+    assert len(said) == (told is not None)
+    for line in said:
+        assert told is not None
+        assert told in line
+        assert identifier in line
+        assert REGISTERED in line
+        assert ("Correct the identifier" in line) is (code == 1)
 
 
 def test_doctor_where_a_folder_is_not_there(study: Path) -> None:
@@ -246,9 +267,8 @@ def test_a_loss_of_many_values_is_not_written_unasked(study: Path) -> None:
 
 def test_a_workspace_is_of_one_study(study: Path) -> None:
     file = study / "study.toml"
-    file.write_text(
-        file.read_text("utf-8").replace('NCT06410833"\nprotocol', 'NCT99999999"\nprotocol'), "utf-8"
-    )
+    other = file.read_text("utf-8").replace(REGISTERED, "urn:pumch|K3926")
+    file.write_text(other, "utf-8")
     said(command("run", study), 2, "belongs to the study", "NCT06410833", "Name another file")
 
 

@@ -26,6 +26,7 @@ from fhir_adapter.study import Study, read_study
 from fhir_adapter.workspace import Workspace
 from tests.fault_proxy import Exchange, Scenario, faithful, faulty
 from tests.hospital import generator
+from tests.hospital.generator import STUDY
 from tests.hospital.study import AS_OF, write_study
 
 Json = dict[str, Any]
@@ -33,6 +34,8 @@ ALL_STEPS = frozenset(("pull", "score", "push"))
 FHIR_JSON = {"Content-Type": "application/fhir+json"}
 TIMEOUT = 60.0  # seconds; HAPI's first request of each kind is slow
 WITHDRAWN = "entered-in-error"
+OTHERS = "urn:example:trials"
+"""The system under which the trials of the tests have their tags."""
 CORRECTED = ("essdai", "response", "star")
 """The outcomes of week 28 that rest on what ``Trial.correct`` changes."""
 
@@ -127,7 +130,7 @@ class Trial:
         path = write_study(
             self.home, hospital=place or "hospital", ratings=place or "ratings", target=self.target
         )
-        text = path.read_text(encoding="utf-8").replace("NCT06410833", f"NCT-{self.tag}")
+        text = path.read_text(encoding="utf-8").replace("|".join(STUDY), f"{OTHERS}|{self.tag}")
         path.write_text(text, encoding="utf-8")
 
     def run(
@@ -216,7 +219,8 @@ def renamed(resource: Json, tag: str) -> Json:
     """A resource of the generated hospital as one of the trial ``tag``."""
     text = encode(resource).decode()
     for old, new in (
-        ("NCT06410833", f"NCT-{tag}"),
+        (STUDY[0], OTHERS),
+        (STUDY[1], tag),
         ("study-jss", f"study-{tag}"),
         ("jss-", f"{tag}-"),
         ("JSS-", f"{tag.upper()}-"),
