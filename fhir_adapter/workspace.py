@@ -431,6 +431,11 @@ class Workspace:
         )
         return [StoredOutcome(id, subject, visit, code, "", b"", ()) for id, subject, visit, code in rows]
 
+    def has_scores(self) -> bool:
+        """Whether there ever was an outcome or a data query."""
+        rows = self._rows("SELECT EXISTS (SELECT 1 FROM outcome) OR EXISTS (SELECT 1 FROM query)")
+        return bool(rows.fetchone()[0])
+
     # Queries
 
     def save_queries(self, run: int, queries: Mapping[str, Query]) -> None:

@@ -26,16 +26,16 @@ def command(subject: str, study: Path, as_of: date | None, as_json: bool) -> Non
 
     Each criterion is satisfied, violated or undetermined, under the default reading of the record's sentence
     and under each other one, with the values and resources that decide; an undetermined one says what is
-    missing and who must supply it.
+    missing and who must supply it. JSON is a list with one object for each participant, also of one.
 
     \b
     Example:
       fhir-adapter eligibility JSS-01 trial
     """
     from fhir_adapter.errors import UnknownName
-    from fhir_adapter.pipeline.run import rescored
+    from fhir_adapter.pipeline.run import rescoring
     from fhir_adapter.report import eligibility, render
-    from fhir_adapter.report.table import as_json as json_of
+    from fhir_adapter.report.table import json_list
 
     if subject != ALL and study == Path() and Path(subject).exists():
         # Nobody names a participant by a path: what stands in its place is the study.
@@ -48,28 +48,23 @@ def command(subject: str, study: Path, as_of: date | None, as_json: bool) -> Non
             where=str(opened.path),
             remedy="They stand in the protocol file, under [eligibility].",
         )
-    scored = rescored(opened, as_of, None if subject == ALL else subject).scored
-    assert scored is not None  # noqa: S101 - rescored always scores
-    if subject == ALL:
-        if as_json:
-            click.echo(
-                json_of(
-                    [
-                        eligibility.eligibility(scored.conduct[id], scored.subjects[id], rule)
-                        for id in sorted(scored.conduct)
-                    ]
-                )
+    with rescoring(opened, as_of) as scoring:
+        subjects = scoring.roster.subjects
+        if subject not in (ALL, *subjects):
+            raise UnknownName(
+                f"There is no participant {subject!r}.",
+                remedy="`fhir-adapter eligibility` lists those that there are.",
             )
-        else:
-            render.table(eligibility.overview(scored.conduct, scored.subjects, rule))
-        return
-    if subject not in scored.conduct:
-        raise UnknownName(
-            f"There is no participant {subject!r}.",
-            remedy="`fhir-adapter eligibility` lists those that there are.",
+        found = (
+            (one.conduct, subjects[one.subject])
+            for one in scoring.participants(None if subject == ALL else subject)
+            if one.conduct
         )
-    found = eligibility.eligibility(scored.conduct[subject], scored.subjects[subject], rule)
-    if as_json:
-        click.echo(json_of(found))
-    else:
-        render.table(eligibility.table(found))
+        if as_json:
+            for part in json_list(eligibility.eligibility(*each, rule) for each in found):
+                click.echo(part, nl=False)
+        elif subject == ALL:
+            render.table(eligibility.overview(found, rule))
+        else:
+            for each in found:
+                render.table(eligibility.table(eligibility.eligibility(*each, rule)))

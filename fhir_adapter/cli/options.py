@@ -128,7 +128,7 @@ def open_scored(path: Path) -> Study:
 
     study = open_past(path)
     with Workspace(study.workspace) as workspace:
-        if not (workspace.outcomes() or workspace.former_outcomes() or workspace.queries()):
+        if not workspace.has_scores():
             raise CannotBeDone(
                 "Nothing has been scored yet, or nobody took part.",
                 where=str(study.workspace),

@@ -23,32 +23,30 @@ def command(study: Path, as_of: date | None, as_json: bool) -> None:
     Example:
       fhir-adapter report trial --json
     """
-    from fhir_adapter.pipeline.run import rescored
+    from fhir_adapter.pipeline.run import rescoring
     from fhir_adapter.report import dosing, eligibility, participants, rates, readings, render
+    from fhir_adapter.report.summary import summed
     from fhir_adapter.report.table import as_json as json_of
 
     opened = open_scored(study)
-    found = rescored(opened, as_of)
-    assert found.scored is not None  # noqa: S101 - rescored always scores
-    scored, protocol = found.scored, opened.protocol
+    protocol, rule = opened.protocol, opened.conduct.eligibility
+    with rescoring(opened, as_of) as scoring:
+        day, found = scoring.as_of, summed(scoring, rule)
+    scored, criteria, treated = found.scored, found.criteria, found.treatments
     people, left_out = participants.participants(scored, protocol), participants.not_counted(scored)
     response, effects = rates.rates(scored, protocol), readings.readings(scored, protocol)
     changes = rates.mean_changes(scored, protocol)
-    taking_part = [scored.conduct[id] for id in scored.assessments]
-    rule = opened.conduct.eligibility
-    criteria = eligibility.counts(taking_part, rule) if rule else []
-    treated = dosing.treatments(taking_part)
     if as_json:
         click.echo(
             json_of(
                 {
-                    "as_of": found.as_of, "participants": people, "not_counted": left_out, "rates": response,
+                    "as_of": day, "participants": people, "not_counted": left_out, "rates": response,
                     "changes": changes, "readings": effects, "criteria": criteria, "dosing": treated,
                 }
             )
         )  # fmt: skip
         return
-    render.text(f"{protocol.id}, as of {found.as_of}\n")
+    render.text(f"{protocol.id}, as of {day}\n")
     render.table(participants.table(people, left_out, protocol))
     if response:
         render.table(rates.rates_table(response))

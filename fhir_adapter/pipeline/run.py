@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version as installed_version
@@ -13,7 +14,7 @@ from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import Pulled, pull
 from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
-from fhir_adapter.pipeline.score import Scored, ScoredOne, Scoring, score
+from fhir_adapter.pipeline.score import Scored, ScoredOne, Scoring
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import StoredOutcome, Workspace
 
@@ -121,16 +122,23 @@ def _documents(scoring: Scoring, jobs: int | None, kept: list[ScoredOne]) -> Ite
         kept.append(one)
 
 
-def rescored(study: Study, as_of: date | None = None, only: str | None = None) -> Report:
-    """The outcomes as the workspace has them, without changing it: for explaining and reporting.
+@contextmanager
+def rescoring(study: Study, as_of: date | None = None) -> Iterator[Scoring]:
+    """Scores again what the workspace has, without changing it: for explaining and reporting.
 
-    Of everybody, or of ``only`` one participant. As of the day of the last run, unless another is given.
+    As of the day of the last run, unless another is given.
     """
     found = mappings(study)
     with Workspace(study.workspace) as workspace:
         last = _last_run(study, workspace)
         day = as_of or (date.fromisoformat(last["as_of"]) if last else today(study))
-        return Report(day, scored=score(study, dict(found.hospitals), workspace, day, only))
+        yield Scoring(study, dict(found.hospitals), workspace, day)
+
+
+def rescored(study: Study, as_of: date | None = None, only: str | None = None) -> Report:
+    """As ``rescoring``, with all evidence at once: of everybody, or of ``only`` one participant."""
+    with rescoring(study, as_of) as scoring:
+        return Report(scoring.as_of, scored=scoring.scored(list(scoring.participants(only))))
 
 
 def _last_run(study: Study, workspace: Workspace) -> dict[str, Any] | None:

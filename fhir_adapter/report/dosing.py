@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,28 +42,26 @@ class Treatment:
     said: tuple[str, ...]
 
 
-def treatments(everybody: Iterable[Conduct]) -> list[Treatment]:
-    """The treatment of everybody who had a dose of the study, by study number."""
-    return [
-        Treatment(
-            each.subject,
-            len(each.dosing.course),
-            len(each.dosing.upkeep),
-            each.dosing.depleted,
-            each.dosing.depleted_on,
-            tuple(
-                Deviating(
-                    one.kind.value, one.drug, one.number, one.day, one.size, one.criterion,
-                    words.deviation(one),
-                )
-                for one in each.dosing.deviations
-            ),
-            tuple(map(words.amount, each.unusual)),
-            tuple(words.deviations(each.dosing.deviations)),
-        )
-        for each in sorted(everybody, key=lambda one: one.subject)
-        if each.dosing and (each.dosing.course or each.dosing.upkeep or each.dosing.deviations)
-    ]  # fmt: skip
+def treatment(conduct: Conduct) -> Treatment | None:
+    """The treatment of one participant; None without any dose of the study."""
+    dosing = conduct.dosing
+    if dosing is None or not (dosing.course or dosing.upkeep or dosing.deviations):
+        return None
+    return Treatment(
+        conduct.subject,
+        len(dosing.course),
+        len(dosing.upkeep),
+        dosing.depleted,
+        dosing.depleted_on,
+        tuple(
+            Deviating(
+                one.kind.value, one.drug, one.number, one.day, one.size, one.criterion, words.deviation(one)
+            )
+            for one in dosing.deviations
+        ),
+        tuple(map(words.amount, conduct.unusual)),
+        tuple(words.deviations(dosing.deviations)),
+    )
 
 
 def table(found: list[Treatment], *, depletion: bool) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 
-from fhir_adapter.conduct.answers import REMARKS, Answer, Verdict, verdict
+from fhir_adapter.conduct.answers import REMARKS, Verdict, verdict
 from fhir_adapter.conduct.names import CRITERIA, GATES, kinds
 from fhir_adapter.conduct.participant import Conduct
 from fhir_adapter.conduct.rules import EligibilityRule
@@ -31,7 +31,7 @@ class Criterion:
     """A criterion of one participant: the answer under the default reading, and under each other one.
 
     ``parts`` are the answers of what it is made of; ``decides`` are the facts behind it, or what was looked
-    at where nothing decides.
+    at where nothing decides; ``computed`` are the numbers that are judged, without sources of their own.
     """
 
     criterion: str
@@ -41,6 +41,7 @@ class Criterion:
     readings: Mapping[str, str]
     parts: Mapping[str, str]
     decides: tuple[Fact, ...]
+    computed: tuple[Fact, ...]
     missing: tuple[Wanted, ...]
     remarks: tuple[str, ...]
 
@@ -87,6 +88,7 @@ def eligibility(conduct: Conduct, who: Subject, rule: EligibilityRule) -> Eligib
                 _verdicts(each.readings),
                 _verdicts(each.parts),
                 tuple(facts.fact(piece) for piece in each.evidence),
+                tuple(facts.computed(*number) for number in each.numbers.items()),
                 tuple(Wanted(wanted.supplier.value, wanted.what) for wanted in each.missing),
                 tuple(REMARKS[remark] for remark in each.remarks),
             )
@@ -109,35 +111,36 @@ def _verdicts(answers: Mapping[str, Truth]) -> dict[str, str]:
     return {name: verdict(holds).value for name, holds in answers.items()}
 
 
-def counts(everybody: Iterable[Conduct], rule: EligibilityRule) -> list[Count]:
-    """How often each criterion is satisfied, violated or open under the default reading."""
-    known = list(everybody)
-    names = kinds(rule)
-    return [
-        _counted(
-            code,
-            CRITERIA[name],
-            {each.subject: one for each in known for one in each.answers if one.criterion == code},
-        )
-        for code, name in names.items()
-    ]
+class Tally:
+    """Counts the answers of one participant after another, and keeps none of what they rest on."""
 
+    def __init__(self, rule: EligibilityRule) -> None:
+        self._names = kinds(rule)
+        self._verdicts: dict[str, Counter[Verdict]] = {code: Counter() for code in self._names}
+        self._changes: dict[str, dict[str, dict[str, str]]] = {code: {} for code in self._names}
 
-def _counted(code: str, title: str, by_subject: Mapping[str, Answer]) -> Count:
-    changes: dict[str, dict[str, str]] = {}
-    for subject, answer in sorted(by_subject.items()):
-        for reading, holds in answer.readings.items():
-            if holds is not answer.holds:
-                changes.setdefault(reading, {})[subject] = verdict(holds).value
-    verdicts = Counter(one.verdict for one in by_subject.values())
-    return Count(
-        code,
-        title,
-        verdicts[Verdict.SATISFIED],
-        verdicts[Verdict.VIOLATED],
-        verdicts[Verdict.UNDETERMINED],
-        changes,
-    )
+    def add(self, conduct: Conduct) -> None:
+        """Count the answers of a participant."""
+        for each in conduct.answers:
+            self._verdicts[each.criterion][each.verdict] += 1
+            for reading, holds in each.readings.items():
+                if holds is not each.holds:
+                    changed = self._changes[each.criterion].setdefault(reading, {})
+                    changed[conduct.subject] = verdict(holds).value
+
+    def counts(self) -> list[Count]:
+        """How often each criterion is satisfied, violated or open under the default reading."""
+        return [
+            Count(
+                code,
+                CRITERIA[name],
+                self._verdicts[code][Verdict.SATISFIED],
+                self._verdicts[code][Verdict.VIOLATED],
+                self._verdicts[code][Verdict.UNDETERMINED],
+                {reading: dict(sorted(changed.items())) for reading, changed in self._changes[code].items()},
+            )
+            for code, name in self._names.items()
+        ]
 
 
 # As tables
@@ -168,7 +171,7 @@ def _rows(each: Criterion) -> Iterator[tuple[str, ...]]:
         [each.criterion],
         [_shortened(each.sentence)],
         [each.answer, *others],
-        [fact.said for fact in each.decides] or ["–"],
+        [fact.said for fact in (*each.decides, *each.computed)] or ["–"],
         [", ".join(f"{one.source}: {one.resource}" for one in fact.sources) for fact in each.decides]
         or ["–"],
         [f"{wanted.what} ({wanted.supplier})" for wanted in each.missing] or ["–"],
@@ -184,15 +187,15 @@ def _shortened(sentence: str) -> str:
     return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 1].rstrip() + "…"
 
 
-def overview(everybody: Mapping[str, Conduct], who: Mapping[str, Subject], rule: EligibilityRule) -> Table:
+def overview(everybody: Iterable[tuple[Conduct, Subject]], rule: EligibilityRule) -> Table:
     """One row a participant, one column a criterion: yes, no or open."""
     short = {Verdict.SATISFIED: "yes", Verdict.VIOLATED: "no", Verdict.UNDETERMINED: "?"}
     codes = list(kinds(rule))
     rows = []
-    for id, conduct in sorted(everybody.items()):
+    for conduct, who in everybody:
         by_code = {each.criterion: short[each.verdict] for each in conduct.answers}
         whole = _whole(conduct, rule).value
-        rows.append((id, who[id].status, whole, *(by_code[code] for code in codes)))
+        rows.append((who.id, who.status, whole, *(by_code[code] for code in codes)))
     return Table(
         "Criteria of entry and gates",
         ("subject", "status", "entry", *codes),

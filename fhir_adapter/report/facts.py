@@ -7,6 +7,7 @@ from datetime import date
 
 from fhir_adapter.conduct.statements import STATEMENTS
 from fhir_adapter.report import show
+from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.drugs import DRUGS
 from fhir_adapter.trial.history import (
     Agreement,
@@ -21,7 +22,7 @@ from fhir_adapter.trial.history import (
 from fhir_adapter.trial.items import ITEMS
 from fhir_adapter.trial.origin import Origin
 from fhir_adapter.trial.types import Dose, Measurement
-from fhir_adapter.trial.values import Moment, Truth, rounded
+from fhir_adapter.trial.values import Interval, Moment, Truth, exactly, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ def measured(piece: Measurement, visit: str = "") -> Fact:
         piece.flags,
         sources(piece.origins),
     )
+
+
+def computed(name: str, value: Interval) -> Fact:
+    """A filtration rate that is judged, to four decimals, by the name of its component."""
+    low, high = value.low, value.high
+    if low is not None and high is not None and rounded(low) == rounded(high):
+        # A power is enclosed by many digits.
+        value = exactly(rounded(low))
+    return Fact(name, COMPONENTS[name], "", "", "", f"{show.interval(value)} mL/min/1.73 m²", None, (), ())
 
 
 def given(dose: Dose) -> Fact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -57,3 +57,12 @@ _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
 def as_json(data: Any) -> str:
     """Records, mappings and sequences as JSON; exact numbers with at most four decimals."""
     return msgspec.json.format(_encoder.encode(data)).decode()
+
+
+def json_list(items: Iterable[Any]) -> Iterator[str]:
+    """A sequence as JSON with a line end, part by part: it is never in memory whole."""
+    between = "[\n  "
+    for item in items:
+        yield between + as_json(item).replace("\n", "\n  ")
+        between = ",\n  "
+    yield "[]\n" if between.startswith("[") else "\n]\n"

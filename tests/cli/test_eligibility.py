@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from fhir_adapter import shipped
+from fhir_adapter.report.table import as_json
 from tests.cli.folders import DAY, command, said, two_sources
 
 
 def _of(study: Path, subject: str, *more: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(command("eligibility", subject, study, "--json", *more).stdout)
+    (found,) = json.loads(command("eligibility", subject, study, "--json", *more).stdout)
+    assert isinstance(found, dict)
     return found
 
 
@@ -84,8 +86,34 @@ def test_everybody_at_a_glance(done_once: Path) -> None:
         assert [rows[1][3:][number] for number, each in enumerate(third[3:]) if each == "no"] == [
             "E5b", "E5c", "E11",
         ]  # fmt: skip
-    whole = json.loads(command("eligibility", done_once, "--json").stdout)
+
+
+def test_json_is_one_object_a_participant_of_one_as_of_all(done_once: Path) -> None:
+    text = command("eligibility", done_once, "--json").stdout
+    whole = json.loads(text)
     assert [each["subject"] for each in whole][:3] == ["JSS-01", "JSS-02", "JSS-03"]
+    assert whole[1] == _of(done_once, "JSS-02")
+    assert text == as_json(whole) + "\n"
+
+
+def test_the_filtration_rate_is_shown_with_what_it_comes_from(done_once: Path) -> None:
+    """§8.2: 150 cm and 45 umol/L: 0.413 × 150 / (45 / 88.4) = 121.6973. At 4335 / 365.25 years a girl's k
+    is 36.1 × 1.008^(4335 / 365.25 − 12) = 36.0622, and 36.0622 × 1.5 / (45 / 88.4) = 106.2633.
+    """
+    by_code = {each["criterion"]: each for each in _of(done_once, "JSS-01")["criteria"]}
+    assert {each["item"]: each["value"] for each in by_code["E3"]["computed"]} == {
+        "egfr-bedside-schwartz": "121.6973 mL/min/1.73 m²",
+        "egfr-ckid-u25": "106.2633 mL/min/1.73 m²",
+    }
+    assert all(not each["computed"] for code, each in by_code.items() if code != "E3")
+    printed = command("eligibility", "JSS-01", done_once).stdout
+    for part in (
+        "Body height, 2024-03-27: 150 cm",
+        "Creatinine, 2024-03-27: 45 umol/L = 0.509 mg/dL",
+        "eGFR by bedside Schwartz: 121.6973 mL/min/1.73 m²",
+        "eGFR by CKiD U25: 106.2633 mL/min/1.73 m²",
+    ):
+        assert part in printed
 
 
 def test_before_the_first_dose_the_day_is_that_of_the_run(done_once: Path) -> None:

@@ -65,6 +65,9 @@ fhir-adapter eligibility JSS-01 trial      # one participant: what decides, and 
 fhir-adapter explain JSS-01 eligibility trial   # down to the versions of the source resources
 ```
 
+`--json` prints a list with one object for each participant, also of one. Beside creatinine and height stands
+the filtration rate by each formula, to four decimals.
+
 `report` counts the answers, and says for whom another reading changes one. Each participant who counts has
 an outcome `eligibility` with a component for each criterion, reading and part; the resources behind it
 stand in `derivedFrom` and in the Provenance. Its value is the whole answer: satisfied if every criterion of

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import tomllib
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from msgspec import structs
 
-from fhir_adapter.pipeline.run import rescored, run
-from fhir_adapter.pipeline.score import Scored
-from fhir_adapter.report import explanation, facts, participants, rates, readings
+from fhir_adapter.conduct.participant import Conduct
+from fhir_adapter.pipeline.run import rescored, rescoring, run
+from fhir_adapter.pipeline.score import Scored, ScoredOne
+from fhir_adapter.report import dosing, eligibility, explanation, facts, participants, rates, readings
+from fhir_adapter.report.summary import summed
 from fhir_adapter.study import Study, read_study
 from fhir_adapter.trial.items import OutcomeCode
 from fhir_adapter.trial.types import Measurement
@@ -195,3 +200,42 @@ def test_every_outcome_is_explained_down_to_its_sources(cohort: Cohort, code: Ou
             assert named((account,)) == {origin.url for origin in outcome.origins}
             text = "\n".join(explanation.tree(account).lines())
             assert all(origin.url in text for origin in outcome.origins if origin.url not in grades)
+
+
+def test_a_report_holds_no_participants_evidence_but_that_of_one(cohort: Cohort) -> None:
+    """Of thousands, what the answers rest on is most of the memory."""
+    gc.collect()
+    before = _conducts()
+    most = 0
+    rule = cohort.study.conduct.eligibility
+
+    with rescoring(cohort.study, AS_OF) as scoring:
+        everybody = scoring.participants
+
+        def watched() -> Iterator[ScoredOne]:
+            nonlocal most
+            for one in everybody():
+                yield one
+                most = max(most, _conducts() - before)
+
+        with patch.object(scoring, "participants", watched):
+            found = summed(scoring, rule)
+    assert 0 < most <= 1
+    assert rule is not None
+    taking_part = [cohort.scored.conduct[id] for id in cohort.scored.assessments]
+    tally = eligibility.Tally(rule)
+    for each in taking_part:
+        tally.add(each)
+    assert found.criteria == tally.counts()
+    assert len(found.criteria) == 20
+    assert found.treatments == list(filter(None, map(dosing.treatment, taking_part)))
+    protocol = cohort.study.protocol
+    assert rates.rates(found.scored, protocol) == rates.rates(cohort.scored, protocol)
+    assert readings.readings(found.scored, protocol) == readings.readings(cohort.scored, protocol)
+    assert participants.participants(found.scored, protocol) == participants.participants(
+        cohort.scored, protocol
+    )
+
+
+def _conducts() -> int:
+    return sum(isinstance(each, Conduct) for each in gc.get_objects())
