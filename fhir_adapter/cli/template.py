@@ -41,8 +41,8 @@ source = "hospital"
 # file = "participants.csv"
 # The identifier system of the participants' study numbers, in ResearchSubject.identifier.
 identifier_system = {numbers}
-# The identifier by which one patient is known in every source; the settings.toml of each mapping folder lists
-# its systems under [identifiers].
+# The identifier by which one patient is known in every source. The settings.toml of each mapping folder lists
+# the systems under which its source sends it, under [identifiers], as in: mrn = ["https://hospital.example/mrn"]
 match = "mrn"
 
 # Any number of sources, each a server or a folder.

@@ -6,12 +6,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fhir_adapter.errors import StudyFileError
 from fhir_adapter.mapping.statement import ASKED
+from fhir_adapter.shipped import PROFILES
 from fhir_adapter.trial.components import FINDINGS, LEVELS
 from fhir_adapter.trial.drugs import DRUGS, ORDERED
 from fhir_adapter.trial.items import CANONICAL, NOT_USED, SITED
@@ -251,11 +253,21 @@ def _add_group(codes: dict[str, dict[Code, str]], group: Mapping[str, Any], wher
         unknown = {each for each in targets if not _allowed(table, each)}
         if len(targets) != 1 or unknown:
             what = f"leads to {sorted(unknown)[0]!r}, which does not exist" if unknown else "needs one target"
-            raise StudyFileError(f"The code {code!r} {what}.", where=f"{where}, {system}")
+            remedy = _remedy(table, sorted(unknown)[0]) if unknown else ""
+            raise StudyFileError(f"The code {code!r} {what}.", where=f"{where}, {system}", remedy=remedy)
         key = (system, folded(code) if system == TEXT else code)
         target = targets.pop()
         if codes[table].setdefault(key, target) != target:
             raise StudyFileError(f"The code {code!r} has two targets.", where=f"{where}, {system}")
+
+
+def _remedy(table: str, unknown: str) -> str:
+    """The nearest target that exists, and where all of them stand."""
+    if table == DIAGNOSES:
+        return "Write an ICD-10 code with its point, such as M35.0."
+    near = get_close_matches(unknown.casefold(), _TARGETS[table], n=1)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{guess}All codes stand in {PROFILES / f'CodeSystem-{table}.json'}."
 
 
 def _target(table: str, target: Mapping[str, Any]) -> str:

@@ -3,10 +3,10 @@
     python -m tests.docs.generate            write what is stale
     python -m tests.docs.generate --check    name what is stale and exit with 1
 
-``docs/scores.md``, ``docs/eligibility.md`` and ``docs/commands.md`` are written whole. Of the pages that
-people write, what stands below the commands of ``docs/tutorial.md`` is refreshed, and what stands between
-``generated`` comments in the others. It stands among the tests because it needs their synthetic hospital and
-cases.
+``docs/scores.md``, ``docs/eligibility.md``, ``docs/codes.md`` and ``docs/commands.md`` are written whole. Of
+the pages that people write, what stands below the commands of ``docs/tutorial.md`` is refreshed, and what
+stands between ``generated`` comments in the others. It stands among the tests because it needs their
+synthetic hospital and cases.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.docs import commands, console, eligibility, protocol, scores, written
+from tests.docs import codes, commands, console, eligibility, protocol, scores, written
 
 DOCS = console.ROOT / "docs"
 
@@ -41,6 +41,7 @@ def _filled(document: str, parts: Mapping[str, str]) -> str:
 PAGES: Mapping[str, Callable[[str], str]] = {
     "scores.md": lambda _: scores.page(),
     "eligibility.md": lambda _: eligibility.page(),
+    "codes.md": lambda _: codes.page(),
     "commands.md": lambda _: commands.reference(),
     "tutorial.md": _run,
     "how-it-works.md": lambda page: _filled(page, written.parts()),

@@ -9,6 +9,7 @@ import pytest
 
 from fhir_adapter.errors import StudyFileError
 from fhir_adapter.mapping.hospital import TEXT, AmbiguousCode, UnknownCode, folded, hospital, spelling
+from fhir_adapter.shipped import PROFILES
 from tests.mapping.build import LAB, LOINC, Json, coded
 from tests.mapping.build import hospital as shipped
 
@@ -86,6 +87,33 @@ def test_a_diagnosis_that_is_not_used_has_a_target_without_a_code() -> None:
     assert hospital([diagnoses({"code": "C85.1"})], SETTINGS, "").diagnoses(coded("urn:dx", "A")) == (
         "C85.1",
     )
+
+
+@pytest.mark.parametrize(
+    ("maps", "remedy"),
+    [
+        ([concept_map(("A", ["ig-g"]))], ["Did you mean 'igg'?", str(PROFILES / "CodeSystem-items.json")]),
+        (
+            [concept_map(("A", ["Rituximab"]), target="drugs")],
+            ["Did you mean 'rituximab'?", str(PROFILES / "CodeSystem-drugs.json")],
+        ),
+        ([concept_map(("A", ["zzzzz"]), target="sites")], [str(PROFILES / "CodeSystem-sites.json")]),
+        ([concept_map(("A", ["schirme"]))], ["Did you mean 'schirmer'?"]),
+        ([diagnoses({"code": "C851"})], ["ICD-10", "M35.0"]),
+    ],
+)
+def test_the_remedy_names_what_there_is(maps: list[Json], remedy: list[str]) -> None:
+    with pytest.raises(StudyFileError) as fault:
+        hospital(maps, SETTINGS, "")
+    for part in remedy:
+        assert part in fault.value.remedy
+    assert ("Did you mean" in fault.value.remedy) is ("Did you mean" in remedy[0])
+
+
+def test_every_table_of_codes_has_its_file() -> None:
+    """What the remedy names is there, in a checkout and in a wheel."""
+    tables = [name for name in hospital([], SETTINGS, "").codes if name != "diagnoses"]
+    assert [name for name in tables if not (PROFILES / f"CodeSystem-{name}.json").is_file()] == []
 
 
 def test_the_allowed_targets_are_named() -> None:
