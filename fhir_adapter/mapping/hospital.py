@@ -16,7 +16,7 @@ from fhir_adapter.mapping.statement import ASKED
 from fhir_adapter.shipped import PROFILES
 from fhir_adapter.trial.components import FINDINGS, LEVELS
 from fhir_adapter.trial.drugs import DRUGS, ORDERED
-from fhir_adapter.trial.items import CANONICAL, NOT_USED, SITED
+from fhir_adapter.trial.items import CANONICAL, NOT_USED, SITED, OutcomeCode
 from fhir_adapter.trial.values import Truth
 
 TEXT = f"{CANONICAL}/CodeSystem/text"
@@ -46,6 +46,11 @@ VACCINES: Mapping[str, str] = {
     "live": "Live, attenuated organisms",
     "not-live": "Inactivated organisms, their parts, or instructions to make them",
 }
+SHOWN = tuple(
+    str(code)
+    for code in (OutcomeCode.ESSDAI, OutcomeCode.CLINESSDAI, OutcomeCode.ESSPRI, OutcomeCode.HOCEVAR)
+)
+"""The scores that a form may show beside its answers."""
 CONSENTS: Mapping[str, str] = {
     STUDY_TREATMENT: "The treatment of the trial, with every drug that it asks consent to",
     **{code: drug.display for code, drug in ORDERED.items()},
@@ -61,7 +66,9 @@ _TARGETS: Mapping[str, frozenset[str]] = {
     "contacts": frozenset(CONTACTS),
     "vaccines": frozenset((*VACCINES, NOT_USED)),
     "consents": frozenset((*CONSENTS, NOT_USED)),
+    "outcomes": frozenset(SHOWN),
 }
+_FEW = 8
 DIAGNOSES = "diagnoses"
 """The table whose targets are ICD-10 codes; its ConceptMaps name ICD-10 itself as their target."""
 _ICD10_CODE = re.compile(r"([A-Z]\d[0-9A-Z])\.?([0-9A-Z]*)")
@@ -262,9 +269,11 @@ def _add_group(codes: dict[str, dict[Code, str]], group: Mapping[str, Any], wher
 
 
 def _remedy(table: str, unknown: str) -> str:
-    """The nearest target that exists, and where all of them stand."""
+    """What may stand there: few targets by name, of many the nearest, and where all of them stand."""
     if table == DIAGNOSES:
         return "Write an ICD-10 code with its point, such as M35.0."
+    if len(_TARGETS[table]) <= _FEW:
+        return f"Allowed are: {', '.join(sorted(_TARGETS[table]))}."
     near = get_close_matches(unknown.casefold(), _TARGETS[table], n=1)
     guess = f"Did you mean {near[0]!r}? " if near else ""
     return f"{guess}All codes stand in {PROFILES / f'CodeSystem-{table}.json'}."

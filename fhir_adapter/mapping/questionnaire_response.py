@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fhir_adapter.mapping import when
+from fhir_adapter.mapping import form_score, when
 from fhir_adapter.mapping.context import Context, Mapped, dated, query, said_status
 from fhir_adapter.mapping.hospital import UnknownCode, listed
 from fhir_adapter.mapping.observation import keep, measured
@@ -23,8 +23,9 @@ STATUSES = (*COUNTING, "in-progress", "stopped", "entered-in-error")
 def read(resource: Mapping[str, Any], context: Context) -> Mapped:
     """The ratings and statements of one filled-in form.
 
-    The ConceptMap group whose source is the Questionnaire's canonical URL says which item a linkId is.
-    An unanswered item is no rating; an answer to an unknown linkId is an unknown code.
+    The ConceptMap group whose source is the Questionnaire's canonical URL says which item a linkId is, or
+    which score. An unanswered item is no rating; an answer to an unknown linkId is an unknown code. A score
+    that the form calculated is held against its answers.
     """
     mapped = Mapped()
     status = resource.get("status")
@@ -32,10 +33,15 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
         return mapped
     form = str(resource.get("questionnaire", "")).split("|")[0]
     at, kind = _authored(resource, context)
+    shown: list[tuple[str, list[dict[str, Any]]]] = []
     for entry in _answered(resource):
         answers = listed(entry, "answer")
+        code = (form, str(entry.get("linkId", "")))
+        if code in context.hospital.codes["outcomes"]:
+            shown.append((context.hospital.codes["outcomes"][code], answers))
+            continue
         try:
-            name, _ = context.hospital.match("items", {"system": form, "code": str(entry.get("linkId", ""))})
+            name, _ = context.hospital.match("items", {"system": form, "code": code[1]})
         except UnknownCode as unknown:
             mapped.unknown_codes.append(unknown.code)
             continue
@@ -56,6 +62,10 @@ def read(resource: Mapping[str, Any], context: Context) -> Mapped:
         # Several answers to one question are no answer: which of them is meant must be asked.
         element = answers[0] if len(answers) == 1 else {"valueString": "several answers"}
         keep(measured(resource, element, ASKED[name], at, context, ""), mapped)
+    for score, answers in shown:
+        if at is not None and len(answers) == 1:
+            asked = form_score.disagreement(score, answers[0], mapped.measurements, at, context)
+            mapped.queries += [asked] if asked else []
     return mapped
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 
 from fhir_adapter import shipped
-from fhir_adapter.trial.items import ITEMS, NOT_USED, SITED, Item, Kind
+from fhir_adapter.mapping.hospital import SHOWN
+from fhir_adapter.trial.items import ITEMS, NOT_USED, OUTCOMES, SITED, Item, Kind, OutcomeCode
 
 _HEAD = """\
 <!-- Written by `python -m tests.docs.generate`; a test fails when it is stale. -->
@@ -38,6 +39,13 @@ Where the side stands apart, in `bodySite`, the code leads to the group:
 
 """
 
+_SHOWN = """
+## outcomes
+
+A score that a form calculated. It is held against the form's answers, and not used.
+
+"""
+
 _TABLES = (
     "sites", "levels", "findings", "drugs", "routes", "contacts", "vaccines", "consents",
 )  # fmt: skip
@@ -49,7 +57,10 @@ def page() -> str:
     text += f"\n`{NOT_USED}` is the target of a code that is known, and that the trial does not need.\n"
     groups = ((f"`{code}`", ", ".join(f"`{site}`" for site in sites)) for code, sites in SITED.items())
     text += _SITED + _rows(("group", "sites"), groups)
-    return text + "".join(map(_table, _TABLES))
+    text += "".join(map(_table, _TABLES)) + _SHOWN
+    return text + _rows(
+        ("code", "what it is"), ((f"`{code}`", OUTCOMES[OutcomeCode(code)][0]) for code in SHOWN)
+    )
 
 
 def _item(item: Item) -> tuple[str, str, str]:

@@ -244,7 +244,7 @@ def test_a_calculated_answer_is_no_rating(name: str, scores: list[str]) -> None:
     response = response_to(name, answers)
     ratings = read(response)
     kept = {
-        link: {"valueInteger": int(value)} if value == int(value) else {"valueDecimal": str(value)}
+        link: {"valueInteger": int(value)} if value == int(value) else {"valueDecimal": value}
         for link, value in shown(name, response).items()
         if value is not None
     }
@@ -296,7 +296,10 @@ def test_extracted_observations_map_as_the_form_does(name: str, answers: Answers
     form = questionnaire(name)
     response = filled_in(form, answers)
     response["item"] += [
-        {"linkId": link, "answer": [{"valueInteger": int(value)}]}
+        {
+            "linkId": link,
+            "answer": [{"valueInteger": int(value)} if value == int(value) else {"valueDecimal": value}],
+        }
         for link, value in shown(name, response).items()
         if value is not None
     ]

@@ -97,7 +97,12 @@ def test_a_diagnosis_that_is_not_used_has_a_target_without_a_code() -> None:
             [concept_map(("A", ["Rituximab"]), target="drugs")],
             ["Did you mean 'rituximab'?", str(PROFILES / "CodeSystem-drugs.json")],
         ),
-        ([concept_map(("A", ["zzzzz"]), target="sites")], [str(PROFILES / "CodeSystem-sites.json")]),
+        ([concept_map(("A", ["zzzzz"]), target="consents")], [str(PROFILES / "CodeSystem-consents.json")]),
+        (
+            [concept_map(("A", ["essdai-change"]), target="outcomes")],
+            ["Allowed are: clinessdai, essdai, esspri, hocevar."],
+        ),
+        ([concept_map(("A", ["6"]), target="levels")], ["Allowed are: 0, 1, 2, 3, 4, 5."]),
         ([concept_map(("A", ["schirme"]))], ["Did you mean 'schirmer'?"]),
         ([diagnoses({"code": "C851"})], ["ICD-10", "M35.0"]),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -152,3 +153,96 @@ def test_when_it_was_filled_in(
     )
     assert [each.at.first for each in mapped.measurements] == ([day] if day else [])
     assert [each.kind for each in mapped.queries] == query
+
+
+# ------------------------------------------------------------------------- a score that a form shows
+
+DOMAINS = (
+    "constitutional", "lymphadenopathy", "glandular", "articular", "cutaneous", "pulmonary", "renal",
+    "muscular", "pns", "cns", "haematological", "biological",
+)  # fmt: skip
+GLANDS = ("parotid-right", "parotid-left", "submandibular-right", "submandibular-left")
+GRADES = ("echogenicity", "homogeneity", "hypoechogenic", "hyperechogenic", "border")
+
+
+def rated(**levels: int) -> list[Json]:
+    """All domains: those that are named have their level, the others none."""
+    return [item(domain, {"valueInteger": levels.get(domain, 0)}) for domain in DOMAINS]
+
+
+def graded(grade: int, *, without: int = 0) -> list[Json]:
+    """One grade for all of the twenty but the last so many."""
+    links = [f"{gland}-{component}" for gland in GLANDS for component in GRADES]
+    return [item(link, {"valueInteger": grade}) for link in links[: len(links) - without]]
+
+
+def marked(*scales: int) -> list[Json]:
+    links = ("dryness", "fatigue", "pain")
+    return [item(link, {"valueInteger": scale}) for link, scale in zip(links, scales, strict=False)]
+
+
+ACTIVE = rated(articular=2, biological=1)
+"""§1.1: ESSDAI 2 × 2 + 1 × 1 = 5, ClinESSDAI 3 × 2 = 6."""
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "link", "shown", "ours"),
+    [
+        ("essdai", ACTIVE, "essdai", 5, None),
+        ("essdai", ACTIVE, "essdai", 6, "5"),
+        ("essdai", ACTIVE, "clinessdai", 6, None),
+        ("essdai", ACTIVE, "clinessdai", 5, "6"),
+        # §1.5.5: biological is missing, 0 to 2 points; ClinESSDAI does without it.
+        ("essdai", ACTIVE[:-1], "essdai", 6, None),
+        ("essdai", ACTIVE[:-1], "essdai", 7, "4 to 6"),
+        ("essdai", ACTIVE[:-1], "clinessdai", 7, "6"),
+        # §2: (7 + 6 + 7) / 3 = 6.6667, as far as the form shows it.
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.6667"), None),
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.666666666666667"), None),
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.67"), None),
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.7"), None),
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.6666"), "6.6667"),
+        ("esspri", marked(7, 6, 7), "esspri", Decimal("6.6"), "6.6667"),
+        ("esspri", marked(7, 6, 7), "esspri", 7, "6.6667"),
+        ("esspri", marked(7, 6, 8), "esspri", 7, None),
+        # Pain is missing: 13 / 3 to 23 / 3.
+        ("esspri", marked(7, 6), "esspri", 5, None),
+        ("esspri", marked(7, 6), "esspri", 8, "4.3333 to 7.6667"),
+        ("hocevar", graded(1), "hocevar", 20, None),
+        ("hocevar", graded(1), "hocevar", 21, "20"),
+        # The border of the last gland is missing, 0 to 3: the total that was noted fills the gap.
+        ("hocevar", graded(1, without=1), "hocevar", 22, None),
+        ("hocevar", graded(1, without=1), "hocevar", 23, "19 to 22"),
+        ("hocevar", [*graded(1, without=1), item("total", {"valueInteger": 21})], "hocevar", 21, None),
+        ("hocevar", [*graded(1, without=1), item("total", {"valueInteger": 21})], "hocevar", 22, "21"),
+        ("hocevar", [item("total", {"valueInteger": 28})], "hocevar", 30, "28"),
+        ("esspri", [], "esspri", 5, None),
+    ],
+)
+def test_a_score_that_a_form_shows_is_held_against_its_answers(
+    name: str, items: list[Json], link: str, shown: int | Decimal, ours: str | None
+) -> None:
+    """§13: where a total and its components disagree, a data query; the answers count."""
+    kind = "valueDecimal" if isinstance(shown, Decimal) else "valueInteger"
+    shows = item(link, {kind: shown})
+    mapped = read(form(*items, shows, questionnaire=f"{OWN}/{name}"))
+    assert mapped.measurements == read(form(*items, questionnaire=f"{OWN}/{name}")).measurements
+    assert mapped.unknown_codes == []
+    asked = [(each.item, each.kind, each.values) for each in mapped.queries]
+    assert asked == ([] if ours is None else [(link, QueryKind.TOTAL_DISAGREES, (str(shown), ours))])
+    assert all(each.at and each.at.first == date(2024, 4, 1) for each in mapped.queries)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([{"valueString": "low"}], "completed"),
+        ([{"valueInteger": 6}, {"valueInteger": 7}], "completed"),
+        ([{"valueBoolean": True}], "completed"),
+        ([], "completed"),
+        ([{"valueInteger": 6}], "in-progress"),
+    ],
+)
+def test_a_score_that_cannot_be_read_or_is_not_final_asks_nothing(answers: list[Json], status: str) -> None:
+    resource = form(*ACTIVE, item("essdai", *answers), questionnaire=f"{OWN}/essdai", status=status)
+    assert not [each for each in read(resource).queries if each.kind is QueryKind.TOTAL_DISAGREES]
