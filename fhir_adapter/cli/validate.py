@@ -19,25 +19,22 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "operationoutcome", "sarif", "junit")
 
 
-def _explain(context: click.Context, _parameter: click.Parameter, rule: str | None) -> None:
-    """``--explain`` is answered at once, without files, as ``--help`` is."""
-    if rule is None or context.resilient_parsing:
-        return
+def _explain(rule: str, packages: tuple[Path, ...]) -> None:
     from fhir_adapter.pipeline.validate import definitions
     from fhir_adapter.validation.rules import explain
 
-    told = explain(rule, definitions(()))
+    told = explain(rule, definitions(packages))
     if told is None:
-        raise WrongUse(f"there is no rule {rule!r}.", remedy="A finding ends with the name of its rule.")
+        remedy = "A finding ends with the name of its rule; name the package of an invariant with --package."
+        raise WrongUse(f"there is no rule {rule!r}.", remedy=remedy)
     click.echo(told)
-    context.exit(DONE)
 
 
 @click.command("validate")
 @click.argument(
     "files",
     nargs=-1,
-    required=True,
+    metavar="FILES...",
     type=click.Path(exists=True, readable=False, allow_dash=True, path_type=Path),
 )
 @click.option(
@@ -76,9 +73,10 @@ def _explain(context: click.Context, _parameter: click.Parameter, rule: str | No
     help="How many processes. Default: as many as there are processors, and one for a few megabytes.",
 )
 @click.option(
-    "--explain", metavar="RULE", expose_value=False, is_eager=True, callback=_explain,
-    help="Say what a rule asks for and where it comes from, and stop.",
-)  # fmt: skip
+    "--explain",
+    metavar="RULE",
+    help="Say what a rule asks for and where it comes from, and stop; no FILES are needed.",
+)
 def command(
     files: Sequence[Path],
     profiles: tuple[str, ...],
@@ -86,6 +84,7 @@ def command(
     severity: Severity,
     form: str,
     jobs: int | None,
+    explain: str | None,
 ) -> int:
     """Check FILES against FHIR R4 (4.0.1) and profiles, and say what was not checked.
 
@@ -99,6 +98,11 @@ def command(
       fhir-adapter validate --package our-guide.tgz --profile https://example.org/lab result.json
       fhir-adapter validate --explain obs-6
     """
+    if explain is not None:
+        _explain(explain, packages)
+        return DONE
+    if not files:
+        raise WrongUse("No FILES are named.", remedy="Name files or folders, or - for standard input.")
     from fhir_adapter.pipeline.validate import Checks, files_in, look_at
     from fhir_adapter.report.findings import FORMATS
     from fhir_adapter.validation import NOT_CHECKED

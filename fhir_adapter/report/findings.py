@@ -1,7 +1,7 @@
 """What ``validate`` found, for people and for programs: text, JSON, OperationOutcome, SARIF and JUnit.
 
-Each form is a class that is given what was seen, part by part, and then told that it was all. Text is written
-as it comes; the others are one document, written at the end.
+Each form is a class that is given what was seen, part by part, and then told that it was all. What was found
+is written as it comes and not kept, but for JUnit, which keeps what was found in one file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 from fhir_adapter.pipeline.validate import Found, Looked
 from fhir_adapter.validation import NOT_CHECKED
@@ -86,58 +87,90 @@ def _element(found: Found) -> str:
     return ".".join(filter(None, (issue.expression, issue.property)))
 
 
-class Json(_Sum):
-    """One object: how much was seen, and the findings."""
+class _Array(_Sum):
+    """One JSON document in which the findings stand in one array, each written as it comes."""
+
+    opening = ""
+    """The document up to the items of the array; ``indent`` blanks stand before each of these."""
+    indent = 0
 
     def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__(write)
-        self.found: list[Found] = []
+        self._last: str | None = None
 
     def add(self, looked: Looked) -> None:
-        """Keep the findings."""
+        """Write the findings, the last of them when it is known whether a comma follows."""
         super().add(looked)
-        self.found += looked.found
+        for found in looked.found:
+            self._item(self.item(found))
 
     def end(self) -> None:
-        """Write the object."""
-        self.write(json.dumps(self.document(), ensure_ascii=False, indent=2))
+        """Write the last finding, and what stands behind the array."""
+        if self._last is None:
+            self.write(self.opening)
+        else:
+            self.write(self._last)
+        self.write(self.closing())
 
-    def document(self) -> dict[str, Any]:
-        """The object."""
+    def item(self, found: Found) -> dict[str, Any]:
+        """One finding as an item of the array."""
+        raise NotImplementedError
+
+    def closing(self) -> str:
+        """The rest of the document."""
+        raise NotImplementedError
+
+    def _item(self, item: dict[str, Any]) -> None:
+        self.write(self.opening if self._last is None else f"{self._last},")
+        self._last = _indented(item, self.indent)
+
+
+def _indented(data: object, indent: int) -> str:
+    blanks = " " * indent
+    return blanks + json.dumps(data, ensure_ascii=False, indent=2).replace("\n", f"\n{blanks}")
+
+
+class Json(_Array):
+    """One object: the findings, and how much was seen."""
+
+    opening = '{\n  "findings": ['
+    indent = 4
+
+    def item(self, found: Found) -> dict[str, Any]:
+        """One finding."""
         return {
-            "files": len(self.files),
-            "resources": sum(self.files.values()),
-            "findings": [
-                {
-                    "file": found.file,
-                    "line": found.line,
-                    "column": found.column,
-                    "resource": found.resource,
-                    "severity": found.issue.severity,
-                    "expression": found.issue.expression,
-                    "property": found.issue.property,
-                    "rule": found.issue.rule,
-                    "message": found.issue.message,
-                }
-                for found in self.found
-            ],
-            "not_checked": list(NOT_CHECKED),
+            "file": found.file,
+            "line": found.line,
+            "column": found.column,
+            "resource": found.resource,
+            "severity": found.issue.severity,
+            "expression": found.issue.expression,
+            "property": found.issue.property,
+            "rule": found.issue.rule,
+            "message": found.issue.message,
         }
 
+    def closing(self) -> str:
+        """How much was seen, and what was not checked."""
+        rest = {
+            "files": len(self.files),
+            "resources": sum(self.files.values()),
+            "not_checked": list(NOT_CHECKED),
+        }
+        return "  ],\n" + _indented(rest, 0).removeprefix("{\n")
 
-class OperationOutcome(Json):
+
+class OperationOutcome(_Array):
     """An OperationOutcome; ``location`` has line and column as HL7's validator writes them.
 
     https://hl7.org/fhir/R4/operationoutcome.html
     """
 
-    def document(self) -> dict[str, Any]:
-        """The resource."""
-        issues = [self._issue(found) for found in self.found]
-        all_well = {"severity": "information", "code": "informational", "details": {"text": self.summary()}}
-        return {"resourceType": "OperationOutcome", "issue": issues or [all_well]}
+    opening = '{\n  "resourceType": "OperationOutcome",\n  "issue": ['
+    indent = 4
 
-    def _issue(self, found: Found) -> dict[str, Any]:
+    def item(self, found: Found) -> dict[str, Any]:
+        """One issue."""
         issue = found.issue
         made: dict[str, Any] = {
             "severity": issue.severity,
@@ -148,42 +181,45 @@ class OperationOutcome(Json):
         }
         return made | ({"expression": [issue.expression]} if issue.expression else {})
 
+    def end(self) -> None:
+        """Write the rest; an OperationOutcome has an issue at least."""
+        if not self.severities:
+            text = self.summary()
+            self._item({"severity": "information", "code": "informational", "details": {"text": text}})
+        super().end()
 
-class Sarif(Json):
+    def closing(self) -> str:
+        """Nothing more."""
+        return "  ]\n}"
+
+
+class Sarif(_Array):
     """SARIF 2.1.0, which code-scanning tools read.
 
     https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """
 
-    def document(self) -> dict[str, Any]:
-        """The log."""
-        # Here, since it takes longer to load than all else that a person waits for.
-        from importlib.metadata import version
+    opening = """\
+{
+  "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+  "version": "2.1.0",
+  "runs": [
+    {
+      "columnKind": "unicodeCodePoints",
+      "results": ["""
+    indent = 8
 
-        rules = sorted({found.issue.rule for found in self.found})
-        driver = {
-            "name": "fhir-adapter",
-            "version": version("fhir-adapter"),
-            "rules": [{"id": rule} for rule in rules],
-        }
-        numbers = {rule: number for number, rule in enumerate(rules)}
-        return {
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "version": "2.1.0",
-            "runs": [
-                {
-                    "tool": {"driver": driver},
-                    "columnKind": "unicodeCodePoints",
-                    "results": [self._result(found, numbers) for found in self.found],
-                }
-            ],
-        }
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__(write)
+        self._rules: dict[str, int] = {}
 
-    def _result(self, found: Found, numbers: dict[str, int]) -> dict[str, Any]:
+    def item(self, found: Found) -> dict[str, Any]:
+        """One result."""
         issue = found.issue
         place: dict[str, Any] = {
             "physicalLocation": {
-                "artifactLocation": {"uri": found.file.replace("\\", "/")},
+                # A reference of RFC 3986: blanks and other than ASCII signs are written with %.
+                "artifactLocation": {"uri": quote(found.file.replace("\\", "/"))},
                 "region": {"startLine": found.line, "startColumn": found.column},
             }
         }
@@ -193,43 +229,76 @@ class Sarif(Json):
         said = ": ".join(filter(None, (found.resource, element, issue.message)))
         return {
             "ruleId": issue.rule,
-            "ruleIndex": numbers[issue.rule],
+            "ruleIndex": self._rules.setdefault(issue.rule, len(self._rules)),
             "level": "note" if issue.severity == "information" else issue.severity,
             "message": {"text": said},
             "locations": [place],
         }
+
+    def closing(self) -> str:
+        """The tool with the rules, in the order in which they were first broken."""
+        # Here, since it takes longer to load than all else that a person waits for.
+        from importlib.metadata import version
+
+        rules = [{"id": rule} for rule in self._rules]
+        driver = {"name": "fhir-adapter", "version": version("fhir-adapter"), "rules": rules}
+        tool = _indented({"tool": {"driver": driver}}, 4).removeprefix("    {\n")
+        return f"      ],\n{tool}\n  ]\n}}"
 
 
 # What XML 1.0 has no way to write.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Junit(Json):
-    """JUnit's XML: a suite for each file, with a failed case for each finding, or one that passed."""
+class Junit(_Sum):
+    """JUnit's XML: a suite for each file, with a failed case for each finding, or one that passed.
+
+    A suite begins with the number of its cases: the findings of one file are kept.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__(write)
+        self._file: str | None = None
+        self._resources = 0
+        self._found: list[Found] = []
+        self._begun = False
+
+    def add(self, looked: Looked) -> None:
+        """Keep the findings until those of the next file come."""
+        super().add(looked)
+        if looked.file != self._file:
+            self._suite()
+            self._file, self._resources, self._found = looked.file, 0, []
+        self._resources += looked.resources
+        self._found += looked.found
 
     def end(self) -> None:
-        """Write the suites."""
-        by_file: dict[str, list[Found]] = {file: [] for file in self.files}
-        for found in self.found:
-            by_file[found.file].append(found)
-        self.write('<?xml version="1.0" encoding="UTF-8"?>')
-        self.write('<testsuites name="fhir-adapter validate">')
-        for file, its in by_file.items():
-            tests = max(1, len(its))
-            self.write(f'  <testsuite name={_attribute(file)} tests="{tests}" failures="{len(its)}">')
-            if not its:
-                name = f"{_count(self.files[file], 'resource')}, nothing found"
-                self.write(f"    <testcase classname={_attribute(file)} name={_attribute(name)}/>")
-            for found in its:
-                name = f"{found.line}:{found.column} {found.resource} {_element(found)}"
-                self.write(f"    <testcase classname={_attribute(file)} name={_attribute(name.strip())}>")
-                self.write(
-                    f"      <failure type={_attribute(found.issue.rule)} message="
-                    f"{_attribute(found.issue.message)}>{_escaped(line_of(found))}</failure>"
-                )
-                self.write("    </testcase>")
-            self.write("  </testsuite>")
+        """Write the last suite."""
+        self._suite()
         self.write("</testsuites>")
+
+    def _suite(self) -> None:
+        if not self._begun:
+            self.write('<?xml version="1.0" encoding="UTF-8"?>')
+            self.write('<testsuites name="fhir-adapter validate">')
+            self._begun = True
+        if self._file is None:
+            return
+        file, its = self._file, self._found
+        tests = max(1, len(its))
+        self.write(f'  <testsuite name={_attribute(file)} tests="{tests}" failures="{len(its)}">')
+        if not its:
+            name = f"{_count(self._resources, 'resource')}, nothing found"
+            self.write(f"    <testcase classname={_attribute(file)} name={_attribute(name)}/>")
+        for found in its:
+            name = f"{found.line}:{found.column} {found.resource} {_element(found)}"
+            self.write(f"    <testcase classname={_attribute(file)} name={_attribute(name.strip())}>")
+            self.write(
+                f"      <failure type={_attribute(found.issue.rule)} message="
+                f"{_attribute(found.issue.message)}>{_escaped(line_of(found))}</failure>"
+            )
+            self.write("    </testcase>")
+        self.write("  </testsuite>")
 
 
 def _escaped(text: str) -> str:

@@ -16,11 +16,13 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft4Validator
 
 from fhir_adapter.cli.main import cli
 from fhir_adapter.pipeline import validate as step
+from fhir_adapter.report.findings import FORMATS
 from fhir_adapter.shipped import PROFILES
-from fhir_adapter.validation import NOT_CHECKED, validate
+from fhir_adapter.validation import NOT_CHECKED, Issue, validate
 
 GOOD = '{"resourceType": "Patient", "id": "p1", "gender": "female"}'
 BAD = '{"resourceType": "Patient", "id": "p2", "gender": "lady"}'
@@ -316,6 +318,71 @@ def test_sarif(tmp_path: Path) -> None:
     assert place["logicalLocations"] == [{"fullyQualifiedName": "Patient.gender"}]
 
 
+@pytest.mark.parametrize("content", [f"{GOOD}\n", f"{BAD}\n", f"{BAD}\n{GOOD}\n{WARNED}\n{BAD}\n"])
+def test_sarif_follows_its_schema(tmp_path: Path, content: str) -> None:
+    """The schema is OASIS's own (sarif-schema-2.1.0.json, © OASIS Open)."""
+    schema = json.loads(gzip.decompress(Path(__file__).with_name("sarif-schema-2.1.0.json.gz").read_bytes()))
+    path = put(tmp_path, "results of März 100%.ndjson", content)
+    log = json.loads(run("--format", "sarif", path).stdout)
+    assert [fault.message for fault in Draft4Validator(schema).iter_errors(log)] == []
+    (one,) = log["runs"]
+    assert len(one["results"]) == content.count(BAD) + content.count(WARNED)
+    rules = [rule["id"] for rule in one["tool"]["driver"]["rules"]]
+    assert len(rules) == len(set(rules))
+    for result in one["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        # RFC 3986: a reference has neither blanks nor other than ASCII signs.
+        assert uri == f"{tmp_path}/results%20of%20M%C3%A4rz%20100%25.ndjson"
+
+
+def test_a_log_that_is_wrong_does_not_follow_the_schema() -> None:
+    schema = json.loads(gzip.decompress(Path(__file__).with_name("sarif-schema-2.1.0.json.gz").read_bytes()))
+    wrong = {"version": "2.1.0", "runs": [{"results": [{"level": "fatal"}]}]}
+    assert len(list(Draft4Validator(schema).iter_errors(wrong))) >= 2
+
+
+@pytest.mark.parametrize("form", ["text", "json", "operationoutcome", "sarif"])
+def test_findings_are_written_as_they_come(form: str) -> None:
+    """Nothing of them is kept: a large file takes no more memory than a small one."""
+    said: list[str] = []
+    writer = FORMATS[form](said.append)
+    issue = Issue("error", "Patient.gender", "binding", "the first")
+    parts = [
+        step.Looked("a.ndjson", 1, 10, [step.Found("a.ndjson", 1, 1, "Patient/1", issue)]),
+        step.Looked("a.ndjson", 1, 10, [step.Found("a.ndjson", 2, 1, "Patient/2", issue)]),
+    ]
+    for part in parts:
+        writer.add(part)
+    assert "Patient/1" in "\n".join(said)
+    writer.end()
+    text = "\n".join(said)
+    assert text.count("the first") == 2
+    if form != "text":
+        json.loads(text)
+
+
+def test_junit_keeps_the_findings_of_one_file() -> None:
+    said: list[str] = []
+    writer = FORMATS["junit"](said.append)
+    issue = Issue("error", "Patient.gender", "binding", "wrong")
+    for name in ("a.json", "b.json"):
+        writer.add(step.Looked(name, 1, 10, [step.Found(name, 1, 1, "", issue)]))
+    assert "a.json" in "".join(said)
+    assert "b.json" not in "".join(said)
+    writer.end()
+    root = ElementTree.fromstring("\n".join(said))  # noqa: S314
+    assert [suite.attrib["name"] for suite in root] == ["a.json", "b.json"]
+
+
+@pytest.mark.parametrize("form", ["json", "operationoutcome", "sarif", "junit"])
+def test_every_form_is_whole_where_nothing_was_seen(form: str) -> None:
+    said: list[str] = []
+    FORMATS[form](said.append).end()
+    text = "\n".join(said)
+    assert json.loads(text) if form != "junit" else list(ElementTree.fromstring(text)) == []  # noqa: S314
+
+
 def test_junit(tmp_path: Path) -> None:
     bad, good = put(tmp_path, "a&b.json", BAD), put(tmp_path, "good.json", GOOD)
     root = ElementTree.fromstring(run("--format", "junit", bad, good).stdout)  # noqa: S314
@@ -337,6 +404,47 @@ def test_a_rule_is_explained() -> None:
     assert "Observation" in invariant.stdout
     unknown = run("--explain", "nothing-1")
     assert (unknown.exit_code, "there is no rule 'nothing-1'" in unknown.stderr) == (2, True)
+    assert "--package" in unknown.stderr
+
+
+def test_a_rule_of_a_package_is_explained(tmp_path: Path) -> None:
+    constraint = {
+        "key": "lab-7",
+        "severity": "error",
+        "human": "A result has a value.",
+        "expression": "value.exists()",
+    }
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "https://example.org/lab",
+        "name": "Lab",
+        "status": "draft",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Observation",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+        "derivation": "constraint",
+        "differential": {
+            "element": [{"id": "Observation", "path": "Observation", "constraint": [constraint]}]
+        },
+    }
+    put(tmp_path, "StructureDefinition-lab.json", json.dumps(profile))
+    for arguments in (
+        ("--explain", "lab-7", "--package", tmp_path),
+        ("--package", tmp_path, "--explain", "lab-7"),
+    ):
+        told = run(*arguments)
+        assert (told.exit_code, told.stdout) == (
+            0,
+            "lab-7 (error), of Observation\n  A result has a value.\n  value.exists()\n",
+        )
+    assert run("--explain", "lab-7").exit_code == 2
+
+
+def test_without_files_there_is_nothing_to_validate() -> None:
+    result = run("--severity", "error")
+    assert result.exit_code == 2
+    assert "FILES" in result.stderr
 
 
 # --- Many processes, many files ---
