@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.validation.agreement import (
+    KEPT,
     PAGE,
     SETS,
     WHY,
     Case,
     Figures,
+    cases,
     figures,
     folder,
     in_folder,
@@ -33,7 +35,7 @@ def good_enough(figure: Figures) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", ["mutants", "mutants-extra", "further"])
+@pytest.mark.parametrize("name", ["mutants", "mutants-extra", KEPT])
 def test_what_is_kept_here(name: str) -> None:
     found = figures([run(given) for given in packed(name)])
     assert found.cases > 100
@@ -53,7 +55,9 @@ def test_the_page_is_as_it_would_be_written_and_gives_a_reason_for_each_differen
     base = folder()
     if base is None:
         pytest.skip(LEFT_OUT.format("all sets"))
-    sets: dict[str, list[Case]] = {name: [run(given) for given in in_folder(base / name)] for name in SETS}
+    sets: dict[str, list[Case]] = {
+        name: [run(given) for given in cases(name, base)] for name in (*SETS, KEPT)
+    }
     assert PAGE.read_text(encoding="utf-8") == page(sets)
     differing = {case.given.name for found in sets.values() for case in found if not case.agrees}
     assert differing == WHY.keys()
