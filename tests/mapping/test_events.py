@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec import structs
 
 from fhir_adapter.conduct import exclusion
 from fhir_adapter.mapping import consent, encounter, immunization
@@ -395,8 +396,8 @@ def test_what_a_form_is_about_says_the_table(
 def test_what_was_entered_in_error_is_kept_apart(right: list[History], wrong: Mapped, kept: int) -> None:
     """§13: it never was, and asks nothing; what it said is kept, for a person to look at."""
     assert len(right) == kept
-    assert [replace(each, origins=()) for each in wrong.struck] == [
-        replace(each, origins=()) for each in right
+    assert [structs.replace(each, origins=()) for each in wrong.struck] == [
+        structs.replace(each, origins=()) for each in right
     ]
     assert (wrong.stays, wrong.vaccinations, wrong.agreements, wrong.queries) == ([], [], [], [])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_adapter.mapping import medication_administration, medication_request, medication_statement
 from fhir_adapter.mapping.context import Mapped
