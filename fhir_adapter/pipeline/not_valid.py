@@ -20,7 +20,7 @@ from fhir_adapter.trial.types import Query, QueryKind
 if TYPE_CHECKING:
     from fhir_adapter.validation.parts import Parts
 
-__all__ = ["questions"]
+__all__ = ["question_of_modifier", "questions"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _TEXT: Final = (
@@ -51,6 +51,24 @@ def questions(
         elements = dict.fromkeys(_INDEX.sub("", each.expression) for each in errors)
         found = tuple(f"{each.expression} {each.message} [{each.rule}]" for each in errors)
         yield Query(subject, "", ", ".join(elements), QueryKind.NOT_VALID, _TEXT, found, (origin,))
+
+
+_MODIFIERS: Final = (b'"modifierExtension"', b'"implicitRules"')
+_MODIFIED: Final = (
+    "A modifierExtension or implicitRules may turn what this resource says into something else, and are not"
+    " understood here, so it is not used. Have it sent without, or what it says recorded in another way."
+)
+
+
+def question_of_modifier(body: bytes, subject: str, origin: Origin) -> Query | None:
+    """The question about a resource that must not be read as it stands, if it is one.
+
+    Whoever does not understand a modifier must not process what it is in:
+    https://hl7.org/fhir/R4/extensibility.html#modifierExtension
+    """
+    if not any(name in body for name in _MODIFIERS):
+        return None
+    return Query(subject, "", origin.type, QueryKind.NOT_UNDERSTOOD, _MODIFIED, (), (origin,))
 
 
 @cache

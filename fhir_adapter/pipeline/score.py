@@ -283,6 +283,11 @@ class Reader:
 
     def read_into(self, mapped: Mapped, stored: Stored, subject: str) -> None:
         """Put what one resource says to what is known of its participant."""
+        modified = not_valid.question_of_modifier(stored.body, subject, stored.origin)
+        if modified is not None:
+            mapped.queries.append(modified)
+            mapped.unread.append(stored.origin.type)
+            return
         known, asked, facts = len(mapped.unknown_codes), len(mapped.queries), mapped.facts
         document = decode(stored.body)
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)

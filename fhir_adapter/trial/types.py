@@ -244,6 +244,7 @@ class QueryKind(StrEnum):
     UNUSUAL_DOSE = "unusual-dose"
     RATING_DISAGREES = "rating-disagrees"
     NOT_VALID = "not-valid"
+    NOT_UNDERSTOOD = "not-understood"
 
 
 class Query(Struct, frozen=True, gc=False):

@@ -366,3 +366,52 @@ def test_whatever_shape_a_resource_has_its_errors_are_among_those_of_the_whole()
         # Who suggests another element knows only those that are looked at.
         assert {each for each in used if each[1] != "unknown-element"} <= whole, resource
     assert found > MUTATIONS // 10
+
+
+# ------------------------------------------------------------------- what may mean something else
+
+MODIFIER: Json = {"modifierExtension": [{"url": "urn:example:not", "valueBoolean": True}]}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        RESULT | MODIFIER,
+        RESULT | {"implicitRules": "urn:example:rules"},
+        RESULT | {"component": [{"code": IGG, **MODIFIER}]},
+    ],
+    ids=["of the whole", "rules", "of a part"],
+)
+def test_a_result_with_a_modifier_is_not_used_but_asked_about(home: Path, resource: Json) -> None:
+    before, results = kinds(scored(home)), outcomes(home)
+    appended(home, resource)
+    report = scored(home)
+    assert kinds(report) == sorted([*before, "not-understood"])
+    assert report.scored is not None
+    (query,) = (each for each in report.scored.queries.values() if each.kind == "not-understood")
+    assert (query.item, [origin.id for origin in query.origins]) == ("Observation", ["more"])
+    assert outcomes(home) == results
+
+
+def status(system: str, code: str) -> Json:
+    return {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/condition-{system}", "code": code}]}
+
+
+def test_a_diagnosis_with_a_modifier_leaves_open_what_diagnoses_decide(home: Path) -> None:
+    """A lymphoma that may be none: E7 is neither satisfied nor violated."""
+    malignancy: Json = {
+        "resourceType": "Condition", "id": "more", **SUBJECT,
+        "clinicalStatus": status("clinical", "active"),
+        "verificationStatus": status("ver-status", "confirmed"),
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C85.9"}]},
+    }  # fmt: skip
+    found = {}
+    for name, resource in (("plain", malignancy), ("modified", malignancy | MODIFIER)):
+        (home / "hospital" / "more.ndjson").unlink(missing_ok=True)
+        appended(home, resource)
+        scored(home)
+        report = rescored(study_in(home), AS_OF, "JSS-01")
+        assert report.scored is not None
+        answers = {each.criterion: each.holds for each in report.scored.conduct["JSS-01"].answers}
+        found[name] = answers["E7"]
+    assert found == {"plain": False, "modified": None}
