@@ -319,6 +319,17 @@ def test_a_correction_leaves_other_sources_alone(about: set[str], links: set[str
         assert [each.problem for each in settled(order)["igg"]] == [Problem.CONFLICT]
 
 
+def test_what_comes_after_the_last_day_corrects_nothing() -> None:
+    """§13: data from after a withdrawal, or after the day of the run, are not used."""
+    pair = [
+        measured("igg", 18, EIGHT, id="first"),
+        measured("igg", 12, at(197, 8), id="second", corrects=True, about={"Observation/first"}),
+    ]
+    for order in permutations(pair):
+        assert [each.sent for each in settled(order, after(197))["igg"]] == ["12"]
+        assert [each.sent for each in settled(order, after(196))["igg"]] == ["18"]
+
+
 def test_a_final_result_corrects_nothing() -> None:
     pair = [
         measured("igg", 18, EIGHT, id="first", links={"Specimen/5"}),
