@@ -114,16 +114,6 @@ class ScoredOne(Struct, frozen=True, gc=False):
         return replace(self, assessment=bare, conduct=None, doses=())
 
 
-def score(
-    study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date, only: str | None = None
-) -> Scored:
-    """Everything that the protocol asks for, as of a day, with all that it rests on: of every participant, or
-    of ``only`` one.
-    """
-    scoring = Scoring(study, hospitals, workspace, as_of)
-    return scoring.scored(list(scoring.participants(only)))
-
-
 class Scoring:
     """Scores the participants one after another, as of a day; memory holds a few of them at a time."""
 
