@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command(study: Path, probe: bool, as_json: bool) -> int:
     """Look at every source and at the target, and say what may be promised there.
 
-    Nothing is written, unless --probe allows it. The exit code is 1 when something is not well, and 3 when
+    It says, too, where the study's identifier is not that of its protocol. Nothing is written, unless --probe
+    allows it. The exit code is 1 when something is not well, and 3 when
     that is all there is to say of a place, as when it cannot be reached.
 
     \b

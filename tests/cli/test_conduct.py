@@ -125,3 +125,29 @@ def test_a_malignancy_entered_in_error_changes_nothing_and_is_asked_about(study:
         if each["kind"] == "entered-in-error"
     ]
     assert "Condition/slip" in json.dumps(asked)
+
+
+def test_a_score_that_a_form_shows_wrongly_is_asked_about_and_not_used(study: Path) -> None:
+    """§13: the ESSDAI of JSS-01 at week 28 is 3, and the form shows 30."""
+    before = written(study, "essdai", "week-28")
+    path = study / "ratings" / "QuestionnaireResponse.ndjson"
+    forms = lines(path)
+    (last,) = [
+        each
+        for each in forms
+        if each["subject"]["reference"] == "Patient/subj-jss-01"
+        and each["questionnaire"].endswith("/essdai")
+        and each["authored"].startswith("2024-10")
+    ]
+    last["item"].append({"linkId": "essdai", "answer": [{"valueInteger": 30}]})
+    last["meta"] = {**last.get("meta", {}), "versionId": "2"}
+    path.write_text("".join(json.dumps(each) + "\n" for each in forms), encoding="utf-8")
+    assert run(study)[("essdai", "total-disagrees")] == ("3", "30")
+    (asked,) = [
+        each
+        for each in json.loads(command("queries", study, "--json").stdout)
+        if each["kind"] == "total-disagrees"
+    ]
+    assert asked["visit"] == "week-28"
+    after = written(study, "essdai", "week-28")
+    assert after["valueQuantity"] == before["valueQuantity"]
