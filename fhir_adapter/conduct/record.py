@@ -166,7 +166,8 @@ def latest(
     ``before`` is a time that it must precede, where it has a time itself (§14.18). A statement that
     there is no result never stands in the way of a result; a refused value does (§14.19).
     """
-    return max(results(record, item, start, end, before), key=lambda each: each.at.order, default=None)
+    found = results(record, item, start, end, before)
+    return found[0] if len(found) == 1 else max(found, key=lambda each: each.at.order, default=None)
 
 
 def results(

@@ -85,23 +85,23 @@ def _begin(state: _State) -> None:
 
 
 @cache
-def _work() -> tuple[Scoring, Path]:
+def _work() -> tuple[Scoring, Partitions]:
     # Not at the beginning: what goes wrong here is told as the fault of a task.
     data, folder = _states[0]
     scoring: Scoring = pickle.loads(data)  # noqa: S301 - our own
     _collect_rarely()
-    return scoring, folder
+    return scoring, Partitions(folder, scoring.roster.subjects)
 
 
 def _sort(share: Share) -> _Unknown:
-    scoring, folder = _work()
-    scoring.sort_into(Partitions(folder, scoring.roster.subjects, share.number), share)
+    scoring, partitions = _work()
+    own = Partitions(partitions.folder, scoring.roster.subjects, share.number)
+    scoring.sort_into(own, share)
     return scoring.take_unknown()
 
 
 def _score(number: int) -> bytes:
-    scoring, folder = _work()
-    partitions = Partitions(folder, scoring.roster.subjects)
+    scoring, partitions = _work()
     found = [_written(scoring, one) for one in scoring.of_partition(partitions, number)]
     # Packed here: the pool's own way of packing asks Python about each object.
     return pickle.dumps((found, scoring.take_unknown()), pickle.HIGHEST_PROTOCOL)
