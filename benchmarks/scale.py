@@ -29,9 +29,9 @@ from benchmarks import cohort
 from benchmarks.study import SOURCE, study_of
 from fhir_adapter.exchange.folder import Folder
 from fhir_adapter.exchange.resource import Received
+from fhir_adapter.pipeline import processes
 from fhir_adapter.pipeline import run as runs
 from fhir_adapter.pipeline.places import mappings
-from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import origin_of
 from fhir_adapter.pipeline.score import Scoring
 from fhir_adapter.trial.types import Outcome
@@ -70,6 +70,10 @@ class _Export:
     def cursor(self, source: str, type: str) -> None:
         """There is none."""
 
+    def holds(self, outcome: StoredOutcome) -> bool:  # noqa: ARG002
+        """Whether it need not be checked: what is kept nowhere need not."""
+        return True
+
     def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
         """The lines of one type; in a share those of some of the files."""
         for received in _Files(self.folder, share).resources({type}):
@@ -94,7 +98,7 @@ def ours(home: Path, jobs: int = 1) -> tuple[int, int]:
     export = cast(Workspace, _Export(home / SOURCE))
     scoring = Scoring(study, dict(mappings(study).hospitals), export, cohort.AS_OF)
     wanted, outcomes, wrong = _wanted(home), 0, 0
-    for one, documents in written(scoring, jobs):
+    for one, documents in processes.written(scoring, (), jobs):
         outcomes += len(documents)
         found = one.assessment.outcomes if one.assessment else ()
         wrong += not _agrees(wanted.pop(one.subject), found)
@@ -106,7 +110,10 @@ def stored(home: Path, *, check: bool = False, again: bool = False) -> tuple[int
     study = study_of(home, SOURCE)
     for path in [] if again else home.glob("study.sqlite*"):
         path.unlink()
-    steps, kept = frozenset(("pull", "score")), None if check else patch.object(runs, "checked", _unchecked)
+    steps, kept = (
+        frozenset(("pull", "score")),
+        None if check else patch.object(processes, "checked", _unchecked),
+    )
     with kept or nullcontext():
         report = runs.run(study, steps, cohort.AS_OF, jobs=1)
     wanted, wrong = _wanted(home), 0
@@ -115,8 +122,8 @@ def stored(home: Path, *, check: bool = False, again: bool = False) -> tuple[int
     return report.changed[0], wrong + len(wanted)
 
 
-def _unchecked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterable[StoredOutcome]:  # noqa: ARG001
-    return documents
+def _unchecked(outcome: StoredOutcome, rules: Sequence[str]) -> StoredOutcome:  # noqa: ARG001
+    return outcome
 
 
 def _wanted(home: Path) -> dict[str, list[str | None]]:

@@ -359,10 +359,9 @@ class Workspace:
         self,
         run: int,
         outcomes: Iterable[StoredOutcome],
-        check: Callable[[Iterable[StoredOutcome]], Iterable[StoredOutcome]] = lambda each: each,
     ) -> tuple[int, int]:
-        """Keep those of the outcomes whose content is new or changed, checked, and note those that no longer
-        hold. Returns how many changed, and how many are gone.
+        """Keep those of the outcomes whose content is new or changed, and note those that no longer hold.
+        Returns how many changed, and how many are gone.
 
         They are taken one after another, in one transaction: there may be more than memory can hold.
         """
@@ -370,9 +369,12 @@ class Workspace:
             (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM outcome").fetchone()
             came = bytearray(last + 1)  # of each row whether its outcome came again
             changed = 0
-            for outcome in check(each for each in outcomes if not self._holds(each, came)):
-                self._insert_outcome(run, outcome)
-                changed += 1
+            for outcome in outcomes:
+                seq, holds = self._last(outcome)
+                came[seq] = True
+                if not holds:
+                    self._insert_outcome(run, outcome)
+                    changed += 1
             held = self._db.execute(f"SELECT seq {_HOLDING} AND seq <= ?", (last,))
             gone = [(run, seq) for (seq,) in held if not came[seq]]
             self._db.executemany(
@@ -383,20 +385,21 @@ class Workspace:
             )
         return changed, len(gone)
 
-    def _holds(self, outcome: StoredOutcome, came: bytearray) -> bool:
-        """Whether an outcome is as it was last computed; its row is marked in ``came``."""
-        if len(came) == 1:
-            return False  # there is none so far
+    def holds(self, outcome: StoredOutcome) -> bool:
+        """Whether an outcome is as it was last computed."""
+        return self._last(outcome)[1]
+
+    def _last(self, outcome: StoredOutcome) -> tuple[int, bool]:
+        """The number of its last row, 0 for none, and whether the outcome is as it says."""
         row = self._db.execute(
             "SELECT seq, document IS NULL, digest, origins FROM outcome WHERE id = ?"
             " ORDER BY seq DESC LIMIT 1",
             (outcome.id,),
         ).fetchone()
         if row is None:
-            return False
+            return 0, False
         seq, is_gone, digest, origins = row
-        came[seq] = True
-        return not is_gone and (digest, origins) == (outcome.digest, _written(outcome.origins))
+        return seq, not is_gone and (digest, origins) == (outcome.digest, _written(outcome.origins))
 
     def _insert_outcome(self, run: int, outcome: StoredOutcome) -> None:
         self._db.execute(

@@ -476,8 +476,8 @@ def _shown(entry: Entry) -> dict[str, Any]:
     return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
 
 
-def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterator[StoredOutcome]:
-    """The outcomes with what is wrong with them as FHIR by our own profiles, Observation and Provenance.
+def checked(outcome: StoredOutcome, rules: Sequence[str]) -> StoredOutcome:
+    """An outcome with what is wrong with it as FHIR by our own profiles, Observation and Provenance.
 
     An invalid outcome is never sent.
     """
@@ -485,25 +485,24 @@ def checked(documents: Iterable[StoredOutcome], rules: Sequence[str]) -> Iterato
     from fhir_adapter.pipeline.validate import definitions
     from fhir_adapter.validation import validate
 
-    for each in documents:
-        observation = {**each.document, "issued": "2000-01-01T00:00:00Z"}
-        proof = provenance.write(
-            observation,
-            each.origins,
-            content=each.digest,
-            operation="CREATE",
-            recorded=observation["issued"],
-            software=software(),
-            rules=rules,
-        )
-        yield structs.replace(
-            each,
-            invalid=tuple(
-                Finding(
-                    "outcome", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message
-                )
-                for resource in (observation, proof)
-                for issue in validate(resource, definitions=definitions(()))
-                if issue.severity == "error"
-            ),
-        )
+    observation = {**outcome.document, "issued": "2000-01-01T00:00:00Z"}
+    proof = provenance.write(
+        observation,
+        outcome.origins,
+        content=outcome.digest,
+        operation="CREATE",
+        recorded=observation["issued"],
+        software=software(),
+        rules=rules,
+    )
+    return structs.replace(
+        outcome,
+        invalid=tuple(
+            Finding(
+                "outcome", f"{resource['resourceType']}/{resource['id']}", issue.expression, issue.message
+            )
+            for resource in (observation, proof)
+            for issue in validate(resource, definitions=definitions(()))
+            if issue.severity == "error"
+        ),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from fhir_adapter.errors import StudyFileError
 from fhir_adapter.pipeline.places import Mappings, mappings
 from fhir_adapter.pipeline.processes import written
 from fhir_adapter.pipeline.pull import Pulled, pull
-from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, checked, push, user
+from fhir_adapter.pipeline.push import NO_CHOICES, Choices, PushReport, push, user
 from fhir_adapter.pipeline.score import Scored, ScoredOne, Scoring
 from fhir_adapter.study import Study
 from fhir_adapter.workspace import StoredOutcome, Workspace
@@ -94,9 +94,8 @@ def run(
             progress("scoring")
             scoring = Scoring(study, hospitals, workspace, day)
             kept: list[ScoredOne] = []
-            outcomes = _documents(scoring, jobs, kept)
-            rules = rules_of(study, found)
-            changed = workspace.save_outcomes(id, outcomes, lambda differing: checked(differing, rules))
+            outcomes = _documents(scoring, rules_of(study, found), jobs, kept)
+            changed = workspace.save_outcomes(id, outcomes)
             scored = scoring.scored(kept)
             workspace.save_queries(id, scored.queries)
         if "push" in steps:
@@ -115,9 +114,11 @@ def run(
     return report
 
 
-def _documents(scoring: Scoring, jobs: int | None, kept: list[ScoredOne]) -> Iterator[StoredOutcome]:
+def _documents(
+    scoring: Scoring, rules: Sequence[str], jobs: int | None, kept: list[ScoredOne]
+) -> Iterator[StoredOutcome]:
     """The outcomes of one participant after another; kept of each is what a run tells."""
-    for one, documents in written(scoring, jobs):
+    for one, documents in written(scoring, rules, jobs):
         yield from documents
         kept.append(one)
 

@@ -121,6 +121,7 @@ class Scoring:
         self, study: Study, hospitals: dict[str, Hospital], workspace: Workspace, as_of: date
     ) -> None:
         self.study, self.as_of = study, as_of
+        self.workspace = workspace
         self.roster = present_roster(study, hospitals, workspace)
         self.target = _target(study, hospitals, self.roster)
         self._pulled = received(study, workspace, self.roster.subjects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def scored(study: Study, jobs: int) -> tuple[list[StoredOutcome], Scored]:
     with Workspace(study.workspace) as workspace:
         scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
-        found = list(written(scoring, jobs))
+        found = list(written(scoring, (), jobs))
         return [each for _, documents in found for each in documents], scoring.scored(
             [one for one, _ in found]
         )
@@ -52,7 +53,7 @@ def test_a_fault_in_another_process_is_told(study: Study, tmp_path: Path) -> Non
         scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
         workspace.path = tmp_path / "not there" / "study.sqlite"
         with pytest.raises(WorkspaceError) as fault:
-            list(written(scoring, 2))
+            list(written(scoring, (), 2))
     assert isinstance(fault.value, AdapterError)
     assert "not there" in fault.value.where
 
@@ -69,3 +70,18 @@ def test_one_participant_alone_is_scored_as_among_all(study: Study) -> None:
     assert alone.assessments["JSS-03"] == everybody.assessments["JSS-03"]
     assert alone.conduct["JSS-03"] == everybody.conduct["JSS-03"]
     assert alone.subjects == everybody.subjects
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_not_as_it_was_is_checked(study: Study, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reference that is a number is not R4: such outcomes are not to be sent."""
+    with Workspace(study.workspace) as workspace:
+        scoring = Scoring(study, dict(mappings(study).hospitals), workspace, AS_OF)
+        wrong = {**scoring.target.patients, "JSS-03": {"reference": 7}}
+        scoring.target = replace(scoring.target, patients=wrong)
+        found = [each for _, documents in written(scoring, (), jobs) for each in documents]
+        assert {each.subject for each in found if each.invalid} == {"JSS-03"}
+        with monkeypatch.context() as patched:
+            patched.setattr(workspace, "holds", lambda _: True)
+            again = [each for _, documents in written(scoring, (), 1) for each in documents]
+    assert not any(each.invalid for each in again)
