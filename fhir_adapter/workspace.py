@@ -199,8 +199,10 @@ class Workspace:
         """Open or create the file. Raises WorkspaceError with the remedy where that cannot be done."""
         self.path = path
         self._alone: sqlite3.Connection | None = None
+        self._delivery: Delivery | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db.create_function("newer", 2, self._newer)
         except sqlite3.Error as fault:
             raise self._error(fault) from None
         try:
@@ -338,7 +340,12 @@ class Workspace:
 
         Of several contents under one id the one of the greatest ``age`` stands.
         """
-        return Delivery(self._db, run, source, type, age)
+        self._delivery = Delivery(self._db, run, source, type, age)
+        return self._delivery
+
+    def _newer(self, one: int, other: int) -> int:
+        assert self._delivery is not None  # noqa: S101 - only a delivery asks
+        return self._delivery.newer(one, other)
 
     def current(self, source: str, type: str, share: Share = WHOLE) -> Iterator[Stored]:
         """The resources of one type of one source as they stand, or a share of them.
@@ -594,7 +601,6 @@ class Delivery:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._differing(arrivals),
         )
-        self._db.create_function("newer", 2, self._newer)
         # In the order of the key: the table grows at its end, and is not leafed through for each row.
         self._db.execute(
             "INSERT INTO standing SELECT source, type, id, seq FROM received WHERE seq >= ? ORDER BY id, seq"
@@ -659,7 +665,7 @@ class Delivery:
         self._came[seq] |= _SAME if same else _OTHER
         return bool(same)
 
-    def _newer(self, one: int, other: int) -> int:
+    def newer(self, one: int, other: int) -> int:
         """Which of two rows of an id stands: ``other`` is of this delivery, ``one`` may have stood before."""
         if one < self._first and not self._came[one] & _SAME:
             return other

@@ -66,6 +66,7 @@ class _Intake:
         self.place = opened(spec.place, spec.name)
         self.pulled = Pulled(spec.name)
         self.damaged = False
+        self._told: set[Finding] = set()
 
     def keep(
         self,
@@ -124,7 +125,8 @@ class _Intake:
                 yield found
                 continue
             self.damaged = True
-            if found not in self.pulled.findings:
+            if found not in self._told:
+                self._told.add(found)
                 self.pulled.findings.append(found)
 
     def several(
