@@ -82,8 +82,8 @@ _HOLDING = (
 )
 WAIT = 30.0
 """How many seconds a run waits for another one of the same workspace to end."""
-PAGE = 16_384
-"""Bytes of a page of the file: most resources fit, and less is copied about than with smaller ones."""
+PAGE = 32_768
+"""Bytes of a page of the file: several resources or outcomes fit, and little room between them is lost."""
 TOGETHER = 1024
 """So many rows that lie side by side are read by one process."""
 _SAME, _OTHER = 1, 2
@@ -603,9 +603,9 @@ class Delivery:
         )
         # In the order of the key: the table grows at its end, and is not leafed through for each row.
         self._db.execute(
-            "INSERT INTO standing SELECT source, type, id, seq FROM received WHERE seq >= ? ORDER BY id, seq"
+            "INSERT INTO standing SELECT ?, ?, id, seq FROM received WHERE seq >= ? ORDER BY id, seq"
             " ON CONFLICT DO UPDATE SET seq = newer(seq, excluded.seq)",
-            (self._first,),
+            (*self._key, self._first),
         )
         self._db.executemany("DELETE FROM received WHERE seq = ?", self._superseded)
         self.new -= len(self._superseded)

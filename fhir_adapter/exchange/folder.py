@@ -142,19 +142,21 @@ class Folder:
         else:
             with gzip.open(path) if name.endswith(".gz") else path.open("rb") as lines:
                 for number, line in enumerate(lines, 1):
+                    # Most lines of an export are of types that nobody asked for, and must cost little.
                     head = _head(line)
                     kind = head.resource_type if head else ""
-                    if not head or not kind or kind == "Bundle":
-                        for found in self._look(line, f"{name}:{number}", types, seen):
-                            faults |= isinstance(found, Finding)
-                            yield found
+                    if head and kind in types:
+                        seen.add(kind)
+                        one = self._one(head, line.strip(), "")
+                        if type(one) is Received:
+                            yield one
+                            continue
+                    elif kind and kind != "Bundle":
+                        seen.add(kind)
                         continue
-                    seen.add(kind)
-                    # Most lines of an export are of types that nobody asked for, and must cost little.
-                    if kind in types:
-                        one = self._one(head, line.strip(), f"{name}:{number}", "")
-                        faults |= isinstance(one, Finding)
-                        yield one
+                    for found in self._look(line, f"{name}:{number}", types, seen):
+                        faults |= isinstance(found, Finding)
+                        yield found
         if not faults:
             self._kinds[path] = stamp, frozenset(seen)
 
@@ -178,7 +180,8 @@ class Folder:
             return (self._finding(place, _no_json(fault)),)
         seen.add(head.resource_type)
         if head.resource_type in types:
-            return (self._one(head, body, place, full_url),)
+            one = self._one(head, body, full_url)
+            return (self._finding(place, one) if isinstance(one, str) else one,)
         if head.resource_type == "Bundle":
             return self._unpack(body, place, types, seen)
         if not head.resource_type:
@@ -196,14 +199,16 @@ class Folder:
             inside = f"{place} entry[{number}]"
             yield from self._look(bytes(entry.resource), inside, types, seen, entry.full_url)
 
-    def _one(self, head: Head, body: bytes, place: str, full_url: str) -> Received | Finding:
+    @staticmethod
+    def _one(head: Head, body: bytes, full_url: str) -> Received | str:
+        """The resource, or why it is none."""
         if not ID.fullmatch(head.id):
-            return self._finding(place, f"the {head.resource_type} has no id, or one that is none.")
+            return f"the {head.resource_type} has no id, or one that is none."
         if not body.isascii():  # msgspec skips over bytes that are no UTF-8
             try:
                 body.decode()
             except UnicodeDecodeError:
-                return self._finding(place, "it is not UTF-8.")
+                return "it is not UTF-8."
         version = head.version_of(body)
         url = full_url or f"{head.resource_type}/{head.id}"
         if full_url.startswith("http") and "/_history/" not in full_url and head.version_id:
