@@ -53,7 +53,10 @@ def _links(value: Any) -> Iterator[str]:
     left = [value]
     while left:
         one = left.pop()
-        if isinstance(one, dict):
+        if isinstance(one, str):
+            if one.startswith("#"):
+                yield one
+        elif isinstance(one, dict):
             left += one.values()
             div = one.get("div")
             if isinstance(div, str):
@@ -61,5 +64,3 @@ def _links(value: Any) -> Iterator[str]:
                 yield from (f"#{name}" for name in (*found.fragments, *found.images))
         elif isinstance(one, list):
             left += one
-        elif isinstance(one, str) and one[:1] == "#":
-            yield one

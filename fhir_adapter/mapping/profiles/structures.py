@@ -129,8 +129,9 @@ def _coded(name: str, value_set: str) -> Json:
 
 def _outcome() -> Json:
     def has(concept: str, system: str, code: str = "") -> str:
-        criteria = f"system = '{canonical_url('CodeSystem', system)}'"
-        criteria += f" and code = '{code}'" if code else ""
+        # The code first: where it is another one, the system need not be looked at.
+        criteria = f"code = '{code}' and " if code else ""
+        criteria += f"system = '{canonical_url('CodeSystem', system)}'"
         return f"{concept}.coding.where({criteria}).exists()"
 
     is_bounds = has("code", "components", BOUNDS)
