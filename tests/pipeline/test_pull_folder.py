@@ -233,6 +233,29 @@ def test_two_contents_that_a_newer_one_replaces_are_none(study: Study, order: Se
     assert standing(study) == {"a": newer}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_history_and_patients_are_taken_in_alike(study: Study, turned: bool) -> None:
+    def condition(code: str, version: str) -> dict[str, Any]:
+        coded = {"text": code}
+        meta = {"versionId": version}
+        subject = {"reference": "Patient/p1"}
+        return {
+            "resourceType": "Condition", "id": "c", "meta": meta, "code": coded, "subject": subject,
+        }  # fmt: skip
+
+    newer = {**PATIENT, "meta": {"versionId": "2"}, "gender": "female"}
+    resources = [condition("a", "1"), condition("b", "2"), condition("c", "2"), PATIENT, newer]
+    lines = [json.dumps(each).encode() for each in resources]
+    (study.path.parent / "site" / "Patient.ndjson").unlink()
+    export(study, lines[:: -1 if turned else 1])
+    pulled = pull(study)
+    assert [finding.resource for finding in pulled.findings] == ["Condition/c"]
+    assert (pulled.counts["Patient"], pulled.counts["Condition"]) == (1, 1)
+    assert standing(study, "Patient") == {"p1": lines[4]}
+    assert standing(study, "Condition").keys() == {"c"}
+    assert pull(study).new == 0
+
+
 def test_ids_are_of_their_type(study: Study) -> None:
     form = {"resourceType": "QuestionnaireResponse", "id": "a", "subject": {"reference": "Patient/p1"}}
     export(study, [result("a"), json.dumps(form).encode()])
