@@ -1,9 +1,11 @@
-"""Outcomes in the workspace: a row each time that one changes, ceases to hold, or holds again."""
+"""Outcomes and queries in the workspace: a row each time that one changes, goes, or comes again."""
 
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fhir_adapter.trial.origin import Origin
-from fhir_adapter.workspace import StoredOutcome, Workspace
+from fhir_adapter.trial.types import Query, QueryKind
+from fhir_adapter.workspace import StoredOutcome, StoredQuery, Workspace
 
 SOURCE = Origin("site", "Observation", "lab-1", "2", "urn:x:1")
 
@@ -82,3 +85,48 @@ def test_after_any_runs_the_outcomes_of_the_last_one_hold(
             assert workspace.save_outcomes(run, outcomes) == (changed, len(before.keys() - content.keys()))
             assert {each.id: each.digest for each in workspace.outcomes()} == content
             before = content
+
+
+ASKED = Query("S-1", "week-28", "igg", QueryKind.CONFLICT, "Correct one of them.", ("7", "8"), (SOURCE,))
+
+
+def run_with(path: Path, *queries: Query) -> tuple[str, list[StoredQuery]]:
+    """A run that finds these queries: when it began, and the queries of all runs after it."""
+    with Workspace(path) as workspace:
+        workspace.save_queries(
+            workspace.start_run({"identifier": "x"}), {f"Q-{each.item}": each for each in queries}
+        )
+        return workspace.runs()[-1].started, workspace.queries()
+
+
+def query_rows(path: Path) -> list[tuple[int, str, int]]:
+    """The rows of queries: run, id, and whether it is open."""
+    with closing(sqlite3.connect(path)) as opened:
+        return list(opened.execute("SELECT run, id, open FROM query ORDER BY seq"))
+
+
+def test_a_query_has_a_row_when_it_arises_changes_or_is_resolved(tmp_path: Path) -> None:
+    path, other = tmp_path / "study.sqlite", replace(ASKED, item="ige")
+    first, found = run_with(path, ASKED, other)
+    assert found == [
+        StoredQuery("Q-igg", ASKED, first, first, None),
+        StoredQuery("Q-ige", other, first, first, None),
+    ]
+    second, found = run_with(path, ASKED)
+    assert found == [
+        StoredQuery("Q-igg", ASKED, first, second, None),
+        StoredQuery("Q-ige", other, first, first, second),
+    ]
+    third, found = run_with(path)
+    assert found[0] == StoredQuery("Q-igg", ASKED, first, second, third)
+    _, found = run_with(path)
+    assert found[0] == StoredQuery("Q-igg", ASKED, first, second, third)
+    changed = replace(ASKED, values=("7", "9"))
+    fifth, found = run_with(path, changed)
+    assert found[0] == StoredQuery("Q-igg", changed, first, fifth, None)
+    sixth, found = run_with(path, ASKED)
+    assert found[0] == StoredQuery("Q-igg", ASKED, first, sixth, None)
+    assert found[1] == StoredQuery("Q-ige", other, first, first, second)
+    assert query_rows(path) == [
+        (1, "Q-igg", 1), (1, "Q-ige", 1), (2, "Q-ige", 0), (3, "Q-igg", 0), (5, "Q-igg", 1), (6, "Q-igg", 1),
+    ]  # fmt: skip
