@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -51,12 +52,14 @@ MIGRATIONS = (
         document BLOB, origins TEXT NOT NULL, invalid TEXT NOT NULL
     );
     CREATE INDEX outcome_id ON outcome (id, seq);
-    -- one row each time that a query arises or is resolved
+    -- one row each time that a query arises, says something else, or is resolved
     CREATE TABLE query (
         seq INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, id TEXT NOT NULL,
         open INTEGER NOT NULL, document TEXT NOT NULL
     );
     CREATE INDEX query_id ON query (id, seq);
+    -- the runs that found out which queries there are
+    CREATE TABLE asked (run INTEGER PRIMARY KEY REFERENCES run);
     -- each step of writing one outcome: planned (with the bytes), sent, answered, confirmed. What the user
     -- decided: left (somebody else's version, by digest, was accepted), overruled (ours replaces it; with its
     -- bytes). And withdrawn: a copy that a race left is taken back.
@@ -449,37 +452,40 @@ class Workspace:
     # Queries
 
     def save_queries(self, run: int, queries: Mapping[str, Query]) -> None:
-        """Note each query of this run as seen, and those that no longer arise as resolved."""
-        open_ones = {each.id: each for each in self.queries() if each.resolved is None}
+        """Note the queries that arise in this run or say something else, and those that are resolved."""
         with self.transaction():
+            open_ones: dict[str, str] = dict(
+                self._db.execute(
+                    "SELECT id, document FROM query AS q"
+                    " WHERE seq = (SELECT max(seq) FROM query WHERE id = q.id) AND open"
+                ).fetchall()
+            )
             for id, query in queries.items():
-                self._insert_query(run, id, query, open=True)
-            for id, stored in open_ones.items():
-                if id not in queries:
-                    self._insert_query(run, id, stored.query, open=False)
+                document = _document(query)
+                if open_ones.pop(id, None) != document:
+                    self._insert_query(run, id, document, open=True)
+            for id, document in open_ones.items():
+                self._insert_query(run, id, document, open=False)
+            self._db.execute("INSERT INTO asked VALUES (?)", (run,))
 
-    def _insert_query(self, run: int, id: str, query: Query, *, open: bool) -> None:
-        document = {
-            "subject": query.subject, "visit": query.visit, "item": query.item, "kind": query.kind.value,
-            "text": query.text, "values": list(query.values),
-            "origins": [_origin_row(origin) for origin in query.origins],
-        }  # fmt: skip
+    def _insert_query(self, run: int, id: str, document: str, *, open: bool) -> None:
         self._db.execute(
-            "INSERT INTO query (run, id, open, document) VALUES (?, ?, ?, ?)",
-            (run, id, open, _text(document)),
+            "INSERT INTO query (run, id, open, document) VALUES (?, ?, ?, ?)", (run, id, open, document)
         )
 
     def queries(self) -> list[StoredQuery]:
         """Every data query that ever arose, with when it was first and last seen, and when resolved."""
-        rows = self._rows(
-            "SELECT query.id, open, document, started FROM query JOIN run ON run.id = run ORDER BY seq"
-        )
+        asked = self._rows("SELECT run, started FROM asked JOIN run ON run.id = run ORDER BY run").fetchall()
+        started = dict(asked)
+        # Resolved is what the run before saw last.
+        before = {run: earlier for (_, earlier), (run, _) in pairwise(asked)}
         found: dict[str, StoredQuery] = {}
-        for id, is_open, text, started in rows:
-            before = found.get(id)
-            first = before.first_seen if before else started
-            last = started if is_open or before is None else before.last_seen
-            found[id] = StoredQuery(id, _query(json.loads(text)), first, last, None if is_open else started)
+        for id, run, is_open, text in self._rows("SELECT id, run, open, document FROM query ORDER BY seq"):
+            first = found[id].first_seen if id in found else started[run]
+            last = asked[-1][1] if is_open else before[run]
+            found[id] = StoredQuery(
+                id, _query(json.loads(text)), first, last, None if is_open else started[run]
+            )
         return list(found.values())
 
     # The journal of the push
@@ -714,6 +720,16 @@ def _origins(text: str) -> tuple[Origin, ...]:
 
 def _origin_row(origin: Origin) -> list[str]:
     return [origin.source, origin.type, origin.id, origin.version, origin.url]
+
+
+def _document(query: Query) -> str:
+    return _text(
+        {
+            "subject": query.subject, "visit": query.visit, "item": query.item, "kind": query.kind.value,
+            "text": query.text, "values": list(query.values),
+            "origins": [_origin_row(origin) for origin in query.origins],
+        }
+    )  # fmt: skip
 
 
 def _query(document: Mapping[str, Any]) -> Query:
