@@ -200,12 +200,16 @@ def gather(element: Element, holder: Mapping[str, Any], path: Path) -> list[Item
             if primitive != isinstance(value, dict) and not isinstance(value, list):
                 found.append(Item(value, beside, type, (path, step, -1)))
             continue
+        if not primitive:
+            items = enumerate(value) if isinstance(value, list) else ()
+            found += [Item(one, None, type, (path, step, at)) for at, one in items if isinstance(one, dict)]
+            continue
         values = value if isinstance(value, list) else []
         besides = beside if isinstance(beside, list) else []
         for index in range(max(len(values), len(besides))):
             one = values[index] if index < len(values) else None
             other = besides[index] if index < len(besides) else None
-            if primitive != isinstance(one, dict) and (one is not None or other is not None):
+            if not isinstance(one, dict) and (one is not None or other is not None):
                 found.append(Item(one, other, type, (path, step, index)))
     return found
 
