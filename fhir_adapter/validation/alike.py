@@ -9,16 +9,19 @@ the check looks at stands in the part itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from fhir_adapter.validation.run import Path, Run
+if TYPE_CHECKING:
+    from fhir_adapter.validation.run import Path, Run
 
-__all__ = ["CONTAINED", "LEADS_OUT", "once"]
+    Check = Callable[[Any, Path, Run], None]
 
-MOST: Final = 4_096
-"""So many parts are known of each check at a time."""
+__all__ = ["CONTAINED", "LEADS_OUT", "Faultless", "once"]
+
+MOST: Final = 4_194_304
+"""Bytes of all parts that are known at a time."""
 LARGEST: Final = 2_048
 """Bytes; larger parts are hardly alike, and would only take memory."""
 
@@ -32,9 +35,25 @@ stand, and resources with their narratives.
 # What stands in no JSON text, but may in an object that somebody made.
 _NO_JSON: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
-Check = Callable[[Any, Path, Run], None]
-
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Faultless:
+    """Parts in which nothing was found, as JSON, by the check that looked at them; ``size`` in bytes."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self) -> None:
+        self.parts: dict[Check, set[bytes]] = {}
+        self.size = 0
+
+    def add(self, check: Check, part: bytes) -> None:
+        """Keep a part; where there are too many, those before it are forgotten."""
+        if self.size + len(part) > MOST:
+            self.parts.clear()
+            self.size = 0
+        self.parts.setdefault(check, set()).add(part)
+        self.size += len(part)
 
 
 def once(check: Check, leads_out: tuple[bytes, ...] = LEADS_OUT) -> Check:
@@ -49,16 +68,13 @@ def once(check: Check, leads_out: tuple[bytes, ...] = LEADS_OUT) -> Check:
         except _NO_JSON:
             check(value, path, run)
             return
-        known = run.faultless.get(check)
+        known = run.faultless.parts.get(check)
         if known is not None and said in known:
             return
         around = run.around
         check(value, path, run)
         if not run.issues and run.around == around and _by_itself(said, leads_out):
-            known = run.faultless.setdefault(check, set())
-            if len(known) >= MOST:
-                known.clear()
-            known.add(said)
+            run.faultless.add(check, said)
 
     return looked
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from fhir_adapter.validation.alike import Faultless
 from fhir_adapter.validation.definitions.store import Definitions
 from fhir_adapter.validation.issue import Issue, Severity
 
@@ -95,7 +96,8 @@ class Run:
         self.surroundings: tuple[Any, Any] | None = None
         """The resource for which FHIRPath's environment was made last, and that."""
         usual = settings is USUAL or settings == USUAL
-        self.faultless: dict[Any, Any] = definitions.cache("faultless") if usual else {}
+        kept = definitions.cache("faultless") if usual else {}
+        self.faultless: Faultless = kept.get("") or kept.setdefault("", Faultless())
         """Parts of resources in which nothing was found; see ``alike``."""
         self.around = 0
         """How often an answer hung on what stands around the part of the resource that was asked about."""
