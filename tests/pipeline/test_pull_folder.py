@@ -207,6 +207,62 @@ def test_of_others_than_participants_nothing_is_kept(study: Study) -> None:
     assert standing(study) == {"a": result("a")}
 
 
+FIRST = result("a", 1, version="1", updated="2024-05-01T08:00:00Z")
+OF_ANOTHER = result("a", 1, version="2", updated="2024-05-02T08:00:00Z", patient="p2")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "before", [(), (FIRST,), (result("a", 0, version="0"),)], ids=["new", "same", "older"]
+)
+def test_what_its_source_gave_to_somebody_else_does_not_stand(
+    study: Study, before: Sequence[bytes], turned: bool
+) -> None:
+    """A result that was entered for the wrong child: its first version lies beside the correction."""
+    export(study, before)
+    pull(study)
+    export(study, [FIRST, OF_ANOTHER][:: -1 if turned else 1])
+    pulled = pull(study)
+    assert (pulled.new, pulled.gone, pulled.counts["Observation"]) == (0, len(before), 0)
+    assert standing(study) == {}
+    known = rows(study)
+    again = pull(study)
+    assert (again.new, again.gone) == (0, 0)
+    assert rows(study) == known
+
+
+def test_also_beside_a_damaged_line(study: Study) -> None:
+    export(study, [FIRST, result("b")])
+    pull(study)
+    export(study, [OF_ANOTHER, result("b")[:-9]])
+    assert pull(study).gone == 1
+    assert standing(study) == {"b": result("b")}
+
+
+def test_what_somebody_else_had_before_is_kept(study: Study) -> None:
+    newer = result("a", 1, version="3", updated="2024-05-03T08:00:00Z")
+    export(study, [newer, OF_ANOTHER])
+    assert pull(study).new == 1
+    assert standing(study) == {"a": newer}
+
+
+def test_whose_it_is_may_be_what_two_contents_differ_in(study: Study) -> None:
+    export(study, [FIRST, result("a", 1, version="1", updated="2024-05-01T08:00:00Z", patient="p2")])
+    pulled = pull(study)
+    assert [finding.resource for finding in pulled.findings] == ["Observation/a"]
+    assert standing(study) == {"a": FIRST}
+
+
+def test_a_diagnosis_that_its_source_gave_to_somebody_else_does_not_stand(study: Study) -> None:
+    def condition(version: str, patient: str) -> bytes:
+        meta, subject = {"versionId": version}, {"reference": f"Patient/{patient}"}
+        return json.dumps({"resourceType": "Condition", "id": "c", "meta": meta, "subject": subject}).encode()
+
+    export(study, [condition("1", "p1"), condition("2", "p2")])
+    assert pull(study).new == 0
+    assert standing(study, "Condition") == {}
+
+
 TWINS = [result("a", value, version="3", updated="2024-05-03T08:00:00Z") for value in (3, 4)]
 
 
