@@ -618,6 +618,42 @@ class Delivery:
         known = len(self._came) - self._came.count(0)
         self.count = known + self._standing() - self._before
 
+    def let_go(self, others: Iterable[Arrival]) -> int:
+        """Let go of what is older than one of the ``others`` of the same id, which are not to be kept.
+
+        Returns how many of those are gone that had stood before.
+        """
+        gone = 0
+        for other in others:
+            row = self._db.execute(
+                "SELECT seq FROM standing WHERE source = ? AND type = ? AND id = ?", (*self._key, other.id)
+            ).fetchone()
+            if row is None:
+                continue
+            (seq,) = row
+            kept, newer = self._age(self._arrival(seq)), self._age(other)
+            if newer == kept:
+                self.doubtful.add(other.id)
+            if newer <= kept:
+                continue
+            self.doubtful.discard(other.id)
+            self.count -= seq >= self._first or self._came[seq] != 0
+            if seq >= self._first:
+                self.new -= 1
+                self._db.execute("DELETE FROM received WHERE seq = ?", (seq,))
+                seq = self._former(other.id)
+            gone += self._forget([(other.id, seq)])
+        return gone
+
+    def _former(self, id: str) -> int:
+        """The row that stood under an id before something of this delivery did; 0 for none."""
+        row = self._db.execute(
+            "SELECT seq, body IS NULL FROM received WHERE source = ? AND type = ? AND id = ? AND seq < ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (*self._key, id, self._first),
+        ).fetchone()
+        return 0 if row is None or row[1] else int(row[0])
+
     def forget_absent(self) -> int:
         """Mark as gone what stood and did not come; after a complete delivery. Returns how many."""
         rows = self._db.execute(
@@ -641,7 +677,7 @@ class Delivery:
             "DELETE FROM standing WHERE source = ? AND type = ? AND id = ?",
             ((*self._key, id) for id, _ in gone),
         )
-        return len(gone)
+        return sum(seq > 0 for _, seq in gone)
 
     def _found(self, id: str) -> int | None:
         """The row that stood under an id."""

@@ -73,13 +73,15 @@ class _Intake:
         type: str,
         resources: Iterable[Received],
         *,
+        others: Iterable[Received] = (),
         whole: bool = True,
         gone: Set[str] = frozenset(),
         cursor: Cursor | None = None,
     ) -> None:
         """Store the resources of a type, all or none of them; of each id what its source changed last.
 
-        Where nothing says which of two contents is newer, that is a finding, and a fixed rule decides.
+        Where nothing says which of two contents is newer, that is a finding, and a fixed rule decides. The
+        ``others`` are not to be kept; what is older under their ids is not, either.
         Where they are the ``whole``, the others are marked as gone, else those in ``gone``. A file with a
         line that cannot be read is not the whole: that line may be what seems to be missing. The cursor
         moves with them.
@@ -88,6 +90,7 @@ class _Intake:
         with self.workspace.transaction():
             delivery = self.workspace.delivery(self.run, name, type, _age)
             delivery.take(_arrival(name, received) for received in resources)
+            self.pulled.gone += delivery.let_go(_arrival(name, received) for received in others)
             if whole and not self.damaged:
                 self.pulled.gone += delivery.forget_absent()
             else:
@@ -129,17 +132,44 @@ class _Intake:
                 self._told.add(found)
                 self.pulled.findings.append(found)
 
+    def keep_wanted(self, type: str, wanted: Callable[[Received], bool]) -> None:
+        """Store the wanted resources of a type in a folder.
+
+        It is read again where there are others, and no more than one of them is held: an export may be of a
+        whole hospital.
+        """
+        passed_over = False
+
+        def sifted() -> Iterator[Received]:
+            nonlocal passed_over
+            for received in self.folder(type):
+                if wanted(received):
+                    yield received
+                else:
+                    passed_over = True
+
+        def others() -> Iterator[Received]:
+            if passed_over:
+                yield from self.unwanted(type, wanted)
+
+        self.keep(type, sifted(), others=others())
+
+    def unwanted(self, type: str, wanted: Callable[[Received], bool]) -> Iterator[Received]:
+        """The other resources of a type in a folder."""
+        return (received for received in self.folder(type) if not wanted(received))
+
     def several(
         self, types: Set[str], wanted: Callable[[Received], bool]
     ) -> tuple[dict[str, list[Received]], set[str]]:
-        """The wanted resources of types that are few, in one reading; and the types that anybody has."""
+        """The wanted resources of types that are few, in one reading; and of which types there are others."""
         found: dict[str, list[Received]] = {type: [] for type in types}
-        seen: set[str] = set()
+        others: set[str] = set()
         for received in self.folder(*types):
-            seen.add(received.type)
             if wanted(received):
                 found[received.type].append(received)
-        return found, seen
+            else:
+                others.add(received.type)
+        return found, others
 
     def stored(self, type: str) -> Iterator[Stored]:
         """What stands in the workspace of a type of this source."""
@@ -395,7 +425,7 @@ def _pull_clinical(
     else:
         for type in CLINICAL:
             progress(f"{source}: {type}")
-            intake.keep(type, filter(wanted, intake.folder(type)))
+            intake.keep_wanted(type, wanted)
         following = Cursor(datetime.now(UTC), ids - open_ones, place)
         _read_history(intake, frozenset(history), following, wanted)
     _pull_medications(intake)
@@ -410,14 +440,16 @@ def _read_history(
     """
     if not types:
         return
-    found, seen = intake.several(types, wanted)
+    found, passed_over = intake.several(types, wanted)
     assert isinstance(intake.place, Folder)  # noqa: S101
+    seen = passed_over | {type for type, resources in found.items() if resources}
     seen |= {path.name.partition(".")[0] for path in intake.place.path.iterdir()}
     for type, resources in sorted(found.items()):
         cursor = following if type in seen else None
         if cursor is None and intake.workspace.cursor(intake.spec.name, type):
             cursor = Cursor(following.since, frozenset(), NOT_RECEIVED)
-        intake.keep(type, resources, cursor=None if intake.damaged else cursor)
+        others = intake.unwanted(type, wanted) if type in passed_over else ()
+        intake.keep(type, resources, others=others, cursor=None if intake.damaged else cursor)
 
 
 def _pull_type(
