@@ -90,19 +90,23 @@ def compile_rules(constraints: tuple[Constraint, ...], type: str) -> Check | Non
 
 
 class _Rule:
-    """An invariant of a type. An object that has none of ``about`` keeps it."""
+    """An invariant of a type. An object that has none of ``about`` keeps it.
 
-    __slots__ = ("about", "constraint", "holds", "type")
+    ``looks_around``: whether its answer may hang on more than the object. Both are known once it was asked.
+    """
+
+    __slots__ = ("about", "constraint", "holds", "looks_around", "type")
 
     def __init__(self, constraint: Constraint, type: str) -> None:
         self.constraint, self.type = constraint, type
         self.about: tuple[str, ...] = ()
+        self.looks_around = False
         self.holds: Callable[[Any, Environment], bool] = self._first
 
     def _first(self, node: Any, surroundings: Environment) -> bool:
         text = self.constraint.expression
         compiled = compile(_MENDED.get(text, text))
-        self.holds = compiled.holds
+        self.holds, self.looks_around = compiled.holds, compiled.looks_around
         elements = types().type(self.type).elements
         keys = [elements[name].keys for name in compiled.true_without if name in elements]
         self.about = tuple(sorted(keys, key=len)[0]) if keys else ()
@@ -122,7 +126,9 @@ def _evaluate(rules: list[_Rule], value: Any, type: str, path: Path, run: Run, b
             surroundings = environment(run)
             node = types().node(value) if type == "Resource" else Node(value, types().type(type), beside)
         try:
-            if rule.holds(node, surroundings):
+            holds = rule.holds(node, surroundings)
+            run.around += rule.looks_around
+            if holds:
                 continue
             constraint = rule.constraint
             severity: Any = "error" if constraint.severity == "error" else "warning"

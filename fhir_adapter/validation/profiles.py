@@ -523,6 +523,7 @@ def conforms_to(profiles: tuple[str, ...]) -> Check:
             _conform(value, path, run, profiles[0])
             return
         key = ("one of", id(value), profiles)
+        run.around += 1  # what is known already does not say what it hung on
         if key not in run.memo:
             run.memo[key] = any(
                 run.tried(lambda profile=profile: _conform(value, path, run, profile))  # type: ignore[misc]

@@ -117,3 +117,33 @@ def test_memory_holds_so_much_and_no_more(definitions: Definitions, monkeypatch:
         assert 0 < sum(map(len, known(definitions))) <= 500
     assert faults(definitions, observation(category=[{"text": "x" * 5_000}])) == []
     assert max(map(len, known(definitions))) < 5_000
+
+
+@pytest.mark.parametrize("around", ["%resource", "%rootResource"])
+@pytest.mark.parametrize("place", ["code", "category", "component", "component.code", "value[x]", "subject"])
+def test_a_rule_of_a_profile_that_looks_around_is_asked_in_each_resource(place: str, around: str) -> None:
+    expression = f"{around}.status = 'final'"
+    rule = {"key": "x-1", "severity": "error", "human": "only final", "expression": expression}
+    path = f"Observation.{place}"
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "http://hospital.test/StructureDefinition/only-final",
+        "name": "OnlyFinal",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Observation",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+        "derivation": "constraint",
+        "differential": {"element": [{"id": path, "path": path, "constraint": [rule]}]},
+    }
+    definitions = Definitions([profile])
+    final = observation(
+        category=[{"text": "x"}],
+        component=[{"code": {"text": "x"}, "valueInteger": 1}],
+        valueQuantity={"value": 1},
+        subject={"display": "x"},
+    )
+    how = {"profiles": [profile["url"]]}
+    assert faults(definitions, final, **how) == []
+    assert faults(definitions, {**final, "status": "preliminary"}, **how) == ["x-1"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
-from fhir_adapter.validation.fhirpath.compiler import Compiler, mentions
+from fhir_adapter.validation.fhirpath.compiler import Compiler, looks_around, mentions
 from fhir_adapter.validation.fhirpath.environment import Environment
 from fhir_adapter.validation.fhirpath.errors import (
     CannotEvaluate,
@@ -40,15 +40,17 @@ class Expression:
     """A compiled expression. ``text`` is what it was compiled from.
 
     ``true_without``: names of children; without any child of one of them it is true.
+    ``looks_around``: whether its answer may hang on more than the node, as on the resource that it is in.
     """
 
-    __slots__ = ("_items", "_keeps_context", "_truth", "text", "true_without")
+    __slots__ = ("_items", "_keeps_context", "_truth", "looks_around", "text", "true_without")
 
     def __init__(self, text: str) -> None:
         part = parse(text)
         code = Compiler(text).code(part)
         self.text: Final = text
         self.true_without: Final = true_without(part)
+        self.looks_around: Final = looks_around(part)
         self._items: Final = code.items
         self._truth: Final = code.truth
         self._keeps_context: Final = mentions(part, "%context")

@@ -116,6 +116,17 @@ def mentions(part: Syntax, name: str) -> bool:
     return any(mentions(child, name) for child in _children(part))
 
 
+def looks_around(part: Syntax) -> bool:
+    """Whether the answer may hang on more than the node that ``part`` is asked of: its resource, the time."""
+    match part:
+        case Constant("resource" | "rootResource"):
+            return True
+        case Call(_, "resolve" | "now" | "today" | "timeOfDay"):
+            return True
+        case _:
+            return any(looks_around(child) for child in _children(part))
+
+
 def _is_fixed(part: Syntax, bound: bool = False) -> bool:
     """Whether ``part`` is the same for every focus in one environment.
 
