@@ -366,7 +366,10 @@ def _at_visit(query: Query, assessment: Assessment) -> Query:
 
 
 def _by_id(queries: Iterable[Query]) -> dict[str, Query]:
-    """The queries by their stable ids; several of one kind about one item at one visit are one."""
+    """The queries by their stable ids; several of one kind about one item at one visit are one.
+
+    It has the words of the one about the first resource, by source, type and id.
+    """
     groups: dict[tuple[str, str, str, str], list[Query]] = defaultdict(list)
     for query in queries:
         groups[query.key].append(query)
@@ -375,7 +378,8 @@ def _by_id(queries: Iterable[Query]) -> dict[str, Query]:
         origins = tuple(sorted({origin for each in group for origin in each.origins}))
         values = tuple(sorted({value for each in group for value in each.values}))
         id = "Q-" + hashlib.sha256("|".join(key).encode()).hexdigest()[:10]
-        merged[id] = replace(group[0], origins=origins, values=values)
+        first = min(group, key=lambda each: (each.origins, each.text))
+        merged[id] = replace(first, origins=origins, values=values)
     return merged
 
 

@@ -402,3 +402,20 @@ def _mix(folder: Path, chance: random.Random) -> None:
     chance.shuffle(lines)
     for number in range(3):
         (folder / f"{number}.ndjson").write_bytes(b"\n".join(lines[number::3]))
+
+
+def test_what_is_asked_does_not_hang_on_the_order_of_the_lines(study: Study) -> None:
+    """Two results that are not final are one question, in the words of the one of the first id."""
+    preliminary = result("a").replace(b'"final"', b'"preliminary"')
+    registered = result("b").replace(b'"final"', b'"registered"')
+    asked = []
+    for lines in ([preliminary, registered], [registered, preliminary]):
+        export(study)
+        run(study, frozenset(("pull",)), AS_OF)
+        export(study, lines)
+        report = run(study, frozenset(("pull", "score")), AS_OF)
+        assert report.scored is not None
+        asked.append([each.text for each in report.scored.queries.values() if each.kind == "not-final"])
+    assert len(asked[0]) == 1
+    assert "preliminary" in asked[0][0]
+    assert asked[1] == asked[0]
