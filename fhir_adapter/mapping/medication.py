@@ -73,7 +73,10 @@ def named(resource: Mapping[str, Any], medications: Named, context: Context, map
 def _named(resource: Mapping[str, Any], medications: Named, context: Context, mapped: Mapped) -> str | None:
     concept = _concept(resource, medications, reference.base_of(context.origin.url))
     if concept is None:
-        text = "The Medication that is referred to was not received, so the drug is not known."
+        text = (
+            "The Medication that is referred to was not received, or has a modifier that is not understood,"
+            " so the drug is not known."
+        )
         administered = context.origin.type == "MedicationAdministration"
         kind = QueryKind.DOSE_STATUS if administered else QueryKind.UNCLEAR_STATUS
         mapped.queries.append(query(context, "", kind, text))

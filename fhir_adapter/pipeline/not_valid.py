@@ -20,7 +20,7 @@ from fhir_adapter.trial.types import Query, QueryKind
 if TYPE_CHECKING:
     from fhir_adapter.validation.parts import Parts
 
-__all__ = ["question_of_modifier", "questions"]
+__all__ = ["is_modified", "question_of_modifier", "questions"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _TEXT: Final = (
@@ -60,13 +60,18 @@ _MODIFIED: Final = (
 )
 
 
-def question_of_modifier(body: bytes, subject: str, origin: Origin) -> Query | None:
-    """The question about a resource that must not be read as it stands, if it is one.
+def is_modified(body: bytes) -> bool:
+    """Whether a resource must not be read as it stands.
 
     Whoever does not understand a modifier must not process what it is in:
     https://hl7.org/fhir/R4/extensibility.html#modifierExtension
     """
-    if not any(name in body for name in _MODIFIERS):
+    return any(name in body for name in _MODIFIERS)
+
+
+def question_of_modifier(body: bytes, subject: str, origin: Origin) -> Query | None:
+    """The question about a resource that must not be read as it stands, if it is one."""
+    if not is_modified(body):
         return None
     return Query(subject, "", origin.type, QueryKind.NOT_UNDERSTOOD, _MODIFIED, (), (origin,))
 

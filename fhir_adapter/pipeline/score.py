@@ -238,9 +238,14 @@ class Reader:
         self.conditions = self._named("Condition")
 
     def _named(self, type: str) -> dict[str, Mapping[str, Any]]:
-        """The resources of a type that others refer to, by each of their names."""
+        """The resources of a type that others refer to, by each of their names.
+
+        One that must not be read as it stands is not among them.
+        """
         found: dict[str, Mapping[str, Any]] = {}
         for stored in sorted(self.workspace.current(self.source, type), key=lambda each: each.origin):
+            if not_valid.is_modified(stored.body):
+                continue
             document = decode(stored.body)
             found.update(dict.fromkeys(refer.own_names(document, stored.origin.url), document))
         return found

@@ -415,3 +415,21 @@ def test_a_diagnosis_with_a_modifier_leaves_open_what_diagnoses_decide(home: Pat
         answers = {each.criterion: each.holds for each in report.scored.conduct["JSS-01"].answers}
         found[name] = answers["E7"]
     assert found == {"plain": False, "modified": None}
+
+
+@pytest.mark.parametrize("modifier", [{}, MODIFIER], ids=["plain", "modified"])
+def test_a_medication_with_a_modifier_names_no_drug(home: Path, modifier: Json) -> None:
+    """What is in the bag may be something else: whoever refers to it is asked of what was given."""
+    before = kinds(scored(home))
+    code = {"coding": [{"system": ATC, "code": "L01FA01"}]}
+    medication: Json = {"resourceType": "Medication", "id": "bag", "code": code, **modifier}
+    (home / "hospital" / "Medication.more.ndjson").write_bytes(encode(medication))
+    administration: Json = {
+        "resourceType": "MedicationAdministration", "id": "more", **SUBJECT, "status": "completed",
+        "medicationReference": {"reference": "Medication/bag"},
+        "effectiveDateTime": "2023-01-05T08:00:00+08:00",
+        "dosage": {"dose": {"value": 375, "unit": "mg"}},
+    }  # fmt: skip
+    appended(home, administration)
+    found = [kind for kind in kinds(scored(home)) if kind == "dose-status"]
+    assert len(found) - before.count("dose-status") == bool(modifier)
