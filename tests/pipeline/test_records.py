@@ -374,6 +374,8 @@ def until(each: Agreement, day: date) -> Agreement:
         ),
         ([agreement("a", ALL), agreement("b", "belimumab", given=False, since=LATER)], None),
         ([until(agreement("a", "rituximab"), SUMMER), until(agreement("b", "belimumab"), LATER)], LATER),
+        ([until(agreement("a", ALL), SUMMER), agreement("b", ALL)], None),
+        ([until(agreement("a", ALL), SUMMER), until(agreement("b", ALL), LATER)], LATER),
         ([agreement("a", ALL, given=False)], None),
         ([agreement("a", ALL, since=None)], None),
     ],
@@ -381,6 +383,7 @@ def until(each: Agreement, day: date) -> Agreement:
 def test_the_day_on_which_consent_ended(home: Path, stated: list[Agreement], ended: date | None) -> None:
     """§13: ended for every drug, and not given anew. Who never agreed never withdrew."""
     assert consent_ended(study_in(home), stated) == ended
+    assert consent_ended(study_in(home), stated[::-1]) == ended
 
 
 def test_data_from_after_the_end_of_consent_are_not_used(home: Path) -> None:
