@@ -86,6 +86,7 @@ def _agreement(agreements: Iterable[Agreement], drug: str, end: date) -> tuple[T
         return None, [each for each in about if each.since is None]
     day = max(each.since for each in dated if each.since is not None)
     last = [each for each in dated if each.since == day]
-    doubted = [each for each in about if each.since is None and each.given is not last[0].given]
+    said = {each.given for each in last}
+    doubted = [each for each in about if each.since is None and said != {each.given}]
     standing = {each.given and (each.until is None or each.until >= end) for each in last}
     return (standing.pop() if len(standing) == 1 and not doubted else None), [*last, *doubted]

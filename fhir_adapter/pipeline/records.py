@@ -111,11 +111,11 @@ def consent_ended(study: Study, stated: list[Agreement]) -> date | None:
 
 
 def _ended(about: list[Agreement]) -> date | None:
-    """When the consent to one drug ended, by the latest that has a day."""
-    dated = sorted((each for each in about if each.since), key=lambda each: (each.since, each.given))
-    if not dated or not any(each.given for each in dated):
+    """When the consent to one drug ended, by the latest that has a day; of one day by what stands longest."""
+    dated = [each for each in about if each.since]
+    if not any(each.given for each in dated):
         return None
-    last = dated[-1]
+    last = max(dated, key=lambda each: (each.since, each.given, each.until or date.max))
     return last.until if last.given else last.since
 
 
