@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from itertools import product
 
 import pytest
 from msgspec.structs import replace
 
-from fhir_adapter.scores import star
+from fhir_adapter.scores import esspri, hocevar, schirmer, star
 from fhir_adapter.trial.components import COMPONENTS
 from fhir_adapter.trial.types import Measurement, Outcome
 from fhir_adapter.trial.values import Interval, Truth
+from fhir_adapter.trial.windows import Evidence
 from tests.scores.build import Value, baseline, measured, scored, star_rule, visit, week28
 from tests.scores.inputs import quiet
 
@@ -141,3 +143,32 @@ def test_each_item_says_what_it_rests_on() -> None:
     rests = found.component("biological").rests_on
     assert [each.item for each in rests if isinstance(each, Measurement)] == ["igg", "igg"]
     assert replace(found).origins == tuple(sorted(found.origins))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_asks_for_the_value_only_gets_the_same_one(seed: int) -> None:
+    """§14.17: what is missing at either visit widens the bounds of the parts, explained or not."""
+    rng = random.Random(seed)
+
+    def made(name: str) -> Evidence:
+        levels = [*ratings(quiet(muscular=rng.choice((0, 2, 3)), biological=rng.choice((0, 1, 2))))]
+        others = [
+            *(measured(item, rng.choice((1, 4, 9))) for item in (*esspri.ITEMS, *schirmer.ITEMS)),
+            measured("salivary-flow", rng.choice(("0.1", "0.2", "<0.1"))),
+            measured("igg", rng.choice((10, 20, ">15"))),
+            measured("cd19-count", rng.choice((0, 40))),
+            *(measured(item, rng.choice((0, 1))) for item in hocevar.GRADES),
+        ]
+        missing = rng.sample(sorted(each.item for each in (*levels, *others)), rng.choice((0, 1, 2, 20)))
+        kept = [each for each in (*levels, *others) if each.item not in missing]
+        return visit(name, *kept, due=rng.random() > 0.1)
+
+    before, after = made("baseline"), made("week-28")
+    told = scored(before, after)
+    asked = scored(replace(before, brief=True), replace(after, brief=True))
+    assert told.keys() == asked.keys()
+    for key, outcome in told.items():
+        value = asked[key]
+        assert (value.number, value.unit, value.result, value.reason) == (
+            outcome.number, outcome.unit, outcome.result, outcome.reason,
+        ), key  # fmt: skip
