@@ -274,6 +274,7 @@ def test_two_newest_contents_are_a_finding_and_the_order_does_not_decide(study: 
     assert (finding.source, finding.resource, finding.element) == ("site", "Observation/a", "meta")
     assert TIE in finding.what
     (body,) = standing(study).values()
+    assert body == max(TWINS)
     export(study, [*TWINS, OLD][:: 1 if turned else -1])
     again = pull(study)
     assert (again.new, again.findings) == (0, [finding])

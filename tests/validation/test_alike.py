@@ -73,6 +73,14 @@ def test_a_reference_to_what_is_contained_is_looked_up_in_each_resource(definiti
     assert faults(definitions, observation(subject=subject)) != []
 
 
+def test_a_link_of_a_narrative_is_looked_up_in_each_resource(definitions: Definitions) -> None:
+    div = "<div xmlns='http://www.w3.org/1999/xhtml'><a href='#p'>the patient</a></div>"
+    linked = observation(text={"status": "generated", "div": div})
+    patient = {"resourceType": "Patient", "id": "p"}
+    assert faults(definitions, {**linked, "contained": [patient], "subject": {"reference": "#p"}}) == []
+    assert faults(definitions, linked) == ["xhtml-link"]
+
+
 def test_an_extension_that_asks_where_it_stands_is_asked_each_time() -> None:
     url = "http://hospital.test/StructureDefinition/only-final"
     definition = {
