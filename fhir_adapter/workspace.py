@@ -273,6 +273,7 @@ class Workspace:
             "full": "Free some space on the disk; nothing that was stored before is lost.",
             "locked": "Another run is using it; wait until it has ended.",
             "not a database": "Name another file, or move this one away.",
+            "no such table": "A version made it that was never released: name another file, and pull anew.",
         }
         remedy = next((words for part, words in remedies.items() if part in text), "")
         return WorkspaceError(f"The workspace cannot be used: {text}.", where=str(self.path), remedy=remedy)

@@ -48,7 +48,7 @@ def questions(
         names = reference.names(document["medicationReference"], reference.base_of(origin.url))
         errors += next((parts.errors(medications[name]) for name in names if name in medications), [])
     if errors:
-        elements = dict.fromkeys(_INDEX.sub("", each.expression) for each in errors)
+        elements = sorted({_INDEX.sub("", each.expression) for each in errors})
         found = tuple(f"{each.expression} {each.message} [{each.rule}]" for each in errors)
         yield Query(subject, "", ", ".join(elements), QueryKind.NOT_VALID, _TEXT, found, (origin,))
 
