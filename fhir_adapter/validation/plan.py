@@ -148,8 +148,7 @@ def _compile(name: str, plans: Plans) -> Check:
                 if key == "id" and described.kind == "resource":
                     fields["_id"] = _plain_id(fields["_id"])
         if element.least:
-            names = keys | {f"_{element.key(type.code)}" for type in element.types if type.code in FORMS}
-            required.append((f"{element.name}[x]" if element.choice else element.name, names))
+            required.append((f"{element.name}[x]" if element.choice else element.name, element.keys))
     get, passed_over = fields.get, plans.passed_over(described)
     of_type = tuple(check for check in (_OF_TYPE.get(name),) if check)
     rules = invariants.compile_rules(plans.rules(described.constraints, name), name)
