@@ -755,16 +755,12 @@ def _origins(text: str) -> tuple[Origin, ...]:
     return msgspec.json.decode(text, type=tuple[Origin, ...])
 
 
-def _origin_row(origin: Origin) -> list[str]:
-    return [origin.source, origin.type, origin.id, origin.version, origin.url]
-
-
 def _document(query: Query) -> str:
     return _text(
         {
             "subject": query.subject, "visit": query.visit, "item": query.item, "kind": query.kind.value,
             "text": query.text, "values": list(query.values),
-            "origins": [_origin_row(origin) for origin in query.origins],
+            "origins": [msgspec.structs.astuple(origin) for origin in query.origins],
         }
     )  # fmt: skip
 
