@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,21 +19,7 @@ from fhir_adapter.conduct.participant import Conduct, conduct
 from fhir_adapter.conduct.queries import queries as queries_of_conduct
 from fhir_adapter.errors import Finding
 from fhir_adapter.exchange.resource import decode
-from fhir_adapter.mapping import (
-    condition,
-    consent,
-    diagnostic_report,
-    encounter,
-    immunization,
-    medication_administration,
-    medication_request,
-    medication_statement,
-    observation,
-    outcome,
-    patient,
-    procedure,
-    questionnaire_response,
-)
+from fhir_adapter.mapping import outcome, reading
 from fhir_adapter.mapping import reference as refer
 from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Sieve, subject_of, whose
@@ -287,10 +273,7 @@ class Reader:
         known, asked, facts = len(mapped.unknown_codes), len(mapped.queries), mapped.facts
         document = decode(stored.body)
         context = Context(subject, stored.origin, self.hospital, self.study.timezone, self.dosed)
-        if stored.origin.type == "Observation":
-            observation.read_into(mapped, document, context)
-        else:
-            mapped.add(self._read(document, stored.origin.type, context))
+        reading.read_into(mapped, document, context, self.medications, self.conditions)
         unknown = mapped.unknown_codes[known:]
         # What is asked about already is looked at by somebody; what says nothing is not used.
         if len(mapped.queries) == asked and (mapped.facts > facts or NO_CODE in unknown):
@@ -300,32 +283,6 @@ class Reader:
             )
         if unknown:
             self.unknown.update((stored.origin.type, code) for code in unknown)
-
-    def _read(self, document: Mapping[str, Any], type: str, context: Context) -> Mapped:
-        medications, conditions = self.medications, self.conditions
-        match type:
-            case "QuestionnaireResponse":
-                return questionnaire_response.read(document, context)
-            case "MedicationAdministration":
-                return medication_administration.read(document, medications, context)
-            case "MedicationRequest":
-                return medication_request.read(document, medications, conditions, context)
-            case "MedicationStatement":
-                return medication_statement.read(document, medications, conditions, context)
-            case "Encounter":
-                return encounter.read(document, conditions, context)
-            case _:
-                return _READERS[type](document, context)
-
-
-_READERS: Mapping[str, Callable[[Mapping[str, Any], Context], Mapped]] = {
-    "Patient": patient.read,
-    "Condition": condition.read,
-    "Immunization": immunization.read,
-    "Consent": consent.read,
-    "DiagnosticReport": diagnostic_report.read,
-    "Procedure": procedure.read,
-}
 
 
 def _queries_of(assessment: Assessment) -> Iterator[Query]:

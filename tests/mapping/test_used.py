@@ -8,24 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_adapter.mapping import (
-    condition,
-    consent,
-    diagnostic_report,
-    encounter,
-    immunization,
-    medication_administration,
-    medication_request,
-    medication_statement,
-    observation,
-    patient,
-    procedure,
-    questionnaire_response,
-    reference,
-    research_subject,
-)
-from fhir_adapter.mapping.context import Context
+from fhir_adapter.mapping import observation, patient, reference, research_subject
+from fhir_adapter.mapping.context import Context, Mapped
 from fhir_adapter.mapping.head import Head, subject_of
+from fhir_adapter.mapping.reading import read_into
 from fhir_adapter.mapping.used import USED
 from fhir_adapter.validation.model import model
 from tests.hospital import generator
@@ -170,37 +156,17 @@ def read(resource: Recorder, known: Context) -> None:
     """What is done to a resource between its arrival and its being read."""
     reference.names(subject_of(resource))
     match resource["resourceType"]:
-        case "Observation":
-            observation.read(resource, known)
-        case "QuestionnaireResponse":
-            questionnaire_response.read(resource, known)
-        case "MedicationAdministration":
-            medication_administration.read(resource, {}, known)
-        case "MedicationRequest":
-            medication_request.read(resource, {}, CONDITIONS, known)
-        case "MedicationStatement":
-            medication_statement.read(resource, {}, CONDITIONS, known)
-        case "Encounter":
-            encounter.read(resource, CONDITIONS, known)
-        case "Condition":
-            reference.own_names(resource)
-            condition.read(resource, known)
         case "Medication":
             reference.own_names(resource)
-        case "Immunization":
-            immunization.read(resource, known)
-        case "Consent":
-            consent.read(resource, known)
-        case "DiagnosticReport":
-            diagnostic_report.read(resource, known)
-        case "Procedure":
-            procedure.read(resource, known)
         case "ResearchSubject":
             research_subject.belongs(resource, frozenset())
             research_subject.read(resource, "urn:example:trial-participant", known.origin, ZONE)
-        case "Patient":
-            patient.index([(resource, "")], known.hospital, "mrn")
-            patient.read(resource, known)
+        case type:
+            if type == "Condition":
+                reference.own_names(resource)
+            if type == "Patient":
+                patient.index([(resource, "")], known.hospital, "mrn")
+            read_into(Mapped(), resource, known, {}, CONDITIONS)
 
 
 def resources() -> Iterator[Json]:
